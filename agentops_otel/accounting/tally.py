@@ -1,0 +1,230 @@
+"""Tally: span records folded into a session's statistics; the only place that counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from agentops_otel.accounting.record import ERROR, SpanRecord
+from agentops_otel.conventions import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
+_USAGE_FIELDS = {
+    "input_tokens": names.INPUT_TOKENS,
+    "output_tokens": names.OUTPUT_TOKENS,
+    "cache_read_tokens": names.CACHE_READ_TOKENS,
+    "cache_write_tokens": names.CACHE_WRITE_TOKENS,
+    "reasoning_tokens": names.REASONING_TOKENS,
+}
+_TOTAL_NAMES = {
+    "input_tokens": names.TOTAL_INPUT_TOKENS,
+    "output_tokens": names.TOTAL_OUTPUT_TOKENS,
+    "cache_read_tokens": names.TOTAL_CACHE_READ_TOKENS,
+    "cache_write_tokens": names.TOTAL_CACHE_WRITE_TOKENS,
+    "reasoning_tokens": names.TOTAL_REASONING_TOKENS,
+}
+
+
+def is_model_call(attributes: Mapping[str, Any]) -> bool:
+    """Whether these attributes are of a call that a provider answers and bills."""
+    operation = attributes.get(names.OPERATION_NAME)
+    if operation is not None:
+        return operation in names.MODEL_OPERATIONS
+    return attributes.get(names.SPAN_KIND) == names.KIND_LLM
+
+
+def cost_of(attributes: Mapping[str, Any]) -> Decimal | None:
+    """The cost on a span in USD, exact to the digits that were written; None where it is unknown."""
+    cost = attributes.get(names.COST)
+    return None if cost is None else Decimal(repr(cost) if isinstance(cost, float) else str(cost))
+
+
+@dataclass(slots=True)
+class Part:
+    """What one model, or a whole session, used. `cost` is None until a call has a known cost."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: Decimal | None = None
+    unpriced_calls: int = 0
+
+    def add(self, attributes: Mapping[str, Any], prefix: str = "", *, billed: bool = True) -> None:
+        """Count one call by its attributes; `prefix` is where a fetched response keeps its usage."""
+        self.calls += 1
+        for name, attribute in _USAGE_FIELDS.items():
+            tokens = attributes.get(prefix + attribute if prefix else attribute)
+            if tokens is not None:
+                setattr(self, name, getattr(self, name) + int(tokens))
+        cost = cost_of(attributes)
+        if cost is not None:
+            self.cost = cost if self.cost is None else self.cost + cost
+        elif billed:
+            self.unpriced_calls += 1
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens by kind; cached ones are part of the input, reasoning is part of the output."""
+        return {name: getattr(self, name) for name in _USAGE_FIELDS}
+
+
+def _billed(record: SpanRecord) -> bool:
+    """Whether a call may have cost something: a refused request (an error, nothing answered) does not."""
+    attributes = record.attributes
+    if record.status != ERROR:
+        return True
+    return names.USAGE_MISSING in attributes or names.INPUT_TOKENS in attributes
+
+
+@dataclass(slots=True)
+class Tally:
+    """The statistics of one session, fed one record at a time, children before their parents.
+
+    A model call that is seen twice (a framework's span around a client's, two instrumentations of one
+    client) counts once: the innermost span is the call, the spans above it are not. An error that
+    several spans report on its way up counts once, where it arose.
+    """
+
+    total: Part = field(default_factory=Part)
+    by_model: dict[str, Part] = field(default_factory=dict)
+    tool_calls: int = 0
+    actions: int = 0
+    errors: int = 0
+    start_time: int | None = None
+    end_time: int | None = None
+    # Parents that are still to come, of model calls and of errors that are counted already.
+    _called_below: set[str] = field(default_factory=set)
+    _failed_below: set[str] = field(default_factory=set)
+    # Background responses whose usage comes with a later fetch, by response id.
+    _awaited: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, records: Iterable[SpanRecord]) -> Tally:
+        """The tally of all these records, whatever their order."""
+        tally = cls()
+        for record in sorted(records, key=_children_first):
+            tally.add(record)
+        return tally
+
+    @property
+    def llm_calls(self) -> int:
+        """How many model calls were made."""
+        return self.total.calls
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The sum of all known costs in USD: 0 before the first call, None where not one is known."""
+        if self.total.cost is None and not self.total.unpriced_calls:
+            return Decimal(0)
+        return self.total.cost
+
+    def add(self, record: SpanRecord) -> None:
+        """Count a finished span; a start record counts nothing but the session's beginning."""
+        if self.start_time is None or record.start_time < self.start_time:
+            self.start_time = record.start_time
+        if record.end_time is None:
+            return
+        if self.end_time is None or record.end_time > self.end_time:
+            self.end_time = record.end_time
+        if record.is_session:
+            return
+        self._add_work(record)
+        self._add_error(record)
+
+    def _add_work(self, record: SpanRecord) -> None:
+        attributes = record.attributes
+        seen_below = record.span_id in self._called_below
+        if seen_below:
+            self._called_below.discard(record.span_id)
+            self._pass_up(self._called_below, record)
+        if is_model_call(attributes):
+            if not seen_below:
+                self._add_call(record)
+                self._pass_up(self._called_below, record)
+            return
+        if attributes.get(names.OPERATION_NAME) == names.FETCH_RESPONSE:
+            self._add_fetched(record)
+            return
+        kind = attributes.get(names.SPAN_KIND)
+        if kind == names.KIND_TOOL or attributes.get(names.OPERATION_NAME) == names.EXECUTE_TOOL:
+            self.tool_calls += 1
+        elif kind in _ACTION_KINDS:
+            self.actions += 1
+
+    def _add_call(self, record: SpanRecord) -> None:
+        attributes = record.attributes
+        response_id = attributes.get(names.RESPONSE_ID)
+        awaited = names.INPUT_TOKENS not in attributes and attributes.get(names.RESPONSE_STATUS) in {
+            "queued",
+            "in_progress",
+        }
+        if awaited and response_id:
+            self._awaited.add(str(response_id))
+        billed = _billed(record)
+        self.total.add(attributes, billed=billed)
+        self._model_part(attributes).add(attributes, billed=billed)
+
+    def _add_fetched(self, record: SpanRecord) -> None:
+        """A response created in the background brings its usage with the fetch that finds it finished."""
+        attributes = record.attributes
+        response_id = str(attributes.get(names.RESPONSE_ID))
+        if response_id not in self._awaited or names.FETCHED + names.INPUT_TOKENS not in attributes:
+            return
+        self._awaited.discard(response_id)
+        for part in (self.total, self._model_part(attributes)):
+            part.calls -= 1
+            part.unpriced_calls -= 1
+            part.add(attributes, prefix=names.FETCHED)
+
+    def _model_part(self, attributes: Mapping[str, Any]) -> Part:
+        model = attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL) or "unknown"
+        return self.by_model.setdefault(str(model), Part())
+
+    def _add_error(self, record: SpanRecord) -> None:
+        reported_below = record.span_id in self._failed_below
+        self._failed_below.discard(record.span_id)
+        is_event = record.attributes.get(names.SPAN_KIND) == names.KIND_ERROR
+        if record.status == ERROR or is_event:
+            if not reported_below or is_event:
+                self.errors += 1
+            self._pass_up(self._failed_below, record)
+
+    @staticmethod
+    def _pass_up(below: set[str], record: SpanRecord) -> None:
+        if record.parent_id is not None:
+            below.add(record.parent_id)
+
+    def totals(self) -> dict[str, Any]:
+        """The attributes that the root span of the session carries; an unknown cost is absent."""
+        attributes: dict[str, Any] = {
+            names.LLM_CALLS: self.llm_calls,
+            names.TOOL_CALLS: self.tool_calls,
+            names.ACTIONS: self.actions,
+            names.ERRORS: self.errors,
+            names.COST_UNPRICED_CALLS: self.total.unpriced_calls,
+        }
+        attributes.update((_TOTAL_NAMES[name], tokens) for name, tokens in self.total.tokens.items())
+        if self.cost is not None:
+            attributes[names.COST] = float(self.cost)
+        return attributes
+
+
+def _children_first(record: SpanRecord) -> tuple[bool, int, int]:
+    """Order in which records are folded: by end, and of two that end together the one started later."""
+    return (record.end_time is None, record.end_time or 0, -record.start_time)
+
+
+def price_text(cost: Decimal | None) -> str:
+    """A cost as a decimal string without exponent: `0.000195`, `0.00` for nothing, `nan` for unknown."""
+    if cost is None:
+        return "nan"
+    if not cost:
+        return "0.00"
+    return format(cost.normalize(), "f")
