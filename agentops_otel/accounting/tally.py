@@ -76,11 +76,14 @@ class Part:
 
 
 def _billed(record: SpanRecord) -> bool:
-    """Whether a call may have cost something: a refused request (an error, nothing answered) does not."""
+    """Whether a call may have cost something.
+
+    A refused request (an error, nothing answered) does not, nor does an event that names no model.
+    """
     attributes = record.attributes
-    if record.status != ERROR:
+    if any(name in attributes for name in (names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS)):
         return True
-    return names.USAGE_MISSING in attributes or names.INPUT_TOKENS in attributes
+    return record.status != ERROR and (names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes)
 
 
 @dataclass(slots=True)

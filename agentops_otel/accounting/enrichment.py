@@ -1,0 +1,89 @@
+"""Enrichment: attributes in, attributes with normalised tokens and cost out; twice is the same as once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentops_otel.accounting.prices import Quote
+from agentops_otel.accounting.tally import is_model_call
+from agentops_otel.conventions import names
+from agentops_otel.conventions.attributes import read_inner, read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentops_otel.accounting.prices import Prices
+    from agentops_otel.conventions.model import Usage
+
+_MARKS = (names.OPERATION_NAME, names.SPAN_KIND, names.PROVIDER_NAME, "gen_ai.system", "gen_ai.usage.prompt_tokens")
+
+
+def enrich(
+    attributes: Mapping[str, Any], prices: Prices, *, start_time: int | None = None, aliases: bool = True, wait: bool = True
+) -> Mapping[str, Any]:
+    """The attributes of a span with what accounting knows of it; the same object where it knows nothing.
+
+    A model call gains its current attribute names and, where the price is known, its cost in USD and the
+    source of the price. `start_time` is when the call was made, for prices change. With `wait=False`
+    nothing is loaded: the cost is then left to a later call.
+    """
+    if not any(mark in attributes for mark in _MARKS):
+        return attributes
+    renamed = {new: attributes[old] for old, new in names.OLDER_NAMES.items() if old in attributes and new not in attributes}
+    enriched = {**attributes, **renamed} if renamed else attributes
+    prefix = _usage_prefix(enriched)
+    if prefix is None or names.COST in enriched:
+        return enriched
+    usage = read_usage(enriched, prefix)
+    model = enriched.get(names.RESPONSE_MODEL) or enriched.get(names.REQUEST_MODEL)
+    if usage is None or not model:
+        return enriched
+    quote = _quote(enriched, usage, prices, start_time, wait)
+    if quote is None:
+        return enriched
+    cost = float(quote.cost)
+    told = dict.fromkeys((names.COST, *(names.COST_ALIASES if aliases else ())), cost)
+    return {**enriched, **told, names.COST_SOURCE: quote.source}
+
+
+def _quote(
+    attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool
+) -> Quote | None:
+    """The cost of a call with all that is billed beside it; None where any part of it is unknown."""
+    conditions = _conditions(attributes)
+    provider = attributes.get(names.PROVIDER_NAME)
+    models = _models(attributes)
+
+    def price(names_of_model: list[str], part: Usage) -> Quote | None:
+        quotes = (prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait) for name in names_of_model)
+        return next((quote for quote in quotes if quote is not None), None)
+
+    whole = price(models, usage)
+    if whole is None or whole.source == "provider":
+        return whole
+    cost = whole.cost
+    for model, part in read_inner(attributes):
+        beside = price([model] if model else models, part)
+        if beside is None:
+            return None
+        cost += beside.cost
+    return Quote(cost, whole.source)
+
+
+def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
+    told = dict(str(condition).split("=", 1) for condition in attributes.get(names.COST_CONDITIONS) or () if "=" in condition)
+    tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
+    return {**told, "service_tier": str(tier)} if tier else told
+
+
+def _usage_prefix(attributes: Mapping[str, Any]) -> str | None:
+    """Where a span keeps the usage to be priced; None where there is nothing to price."""
+    if attributes.get(names.OPERATION_NAME) == names.FETCH_RESPONSE:
+        return names.FETCHED
+    return "" if is_model_call(attributes) else None
+
+
+def _models(attributes: Mapping[str, Any]) -> list[str]:
+    """The names to look a price up by: the model that answered, then the one that was asked for."""
+    found = (attributes.get(names.RESPONSE_MODEL), attributes.get(names.REQUEST_MODEL))
+    return list(dict.fromkeys(str(name) for name in found if name))

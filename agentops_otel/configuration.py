@@ -1,0 +1,176 @@
+"""Configuration: what a client was told, in the order argument, AGENTOPS_*, OTEL_*, default."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
+from typing import Any
+
+CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CONTENT_ON = frozenset({"span_only", "span_and_event", "true", "1"})
+_CONTENT_OFF = frozenset({"no_content", "event_only", "false", "0"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+class ConfigurationError(ValueError):
+    """A setting is wrong; the message says which, and what it may be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The settings of a client, or of one session. Every field may be left out.
+
+    `Configuration.read(**arguments)` fills what is left out from the environment.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    """Sent to the endpoint as X-Agentops-Api-Key; a UUID."""
+    parent_key: str | None = field(default=None, repr=False)
+    endpoint: str | None = None
+    """Where spans go: the base URL of an OTLP receiver. None: the local store."""
+    exporter_endpoint: str | None = None
+    """The same under its later name."""
+    store: str | None = None
+    """The file of the local store; None: in the user's data directory."""
+    max_wait_time: int = 2_000
+    """Milliseconds that the end of the process may wait for delivery."""
+    max_queue_size: int = 20_000
+    """Spans that may wait for delivery; what comes on top is dropped and counted."""
+    default_tags: Sequence[str] = ()
+    trace_name: str | None = None
+    """The name of session spans."""
+    instrument_llm_calls: bool = True
+    auto_start_session: bool = True
+    skip_auto_end_session: bool = False
+    env_data_opt_out: bool = False
+    log_summary: bool = True
+    """Whether a line for each session is printed to stderr when the process ends."""
+    capture_content: bool | None = None
+    """Whether messages are captured. None: where they stay on this machine."""
+    cost_aliases: bool = True
+    """Whether costs are written under the names that Langfuse and Logfire read, too."""
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    """Own prices by model, in USD for a million tokens: `{"my-model": {"input": 1, "output": 2}}`, 0 for free."""
+    export: str = "sessions"
+    """`sessions`: spans of sessions only. `all`: every span of the tracer provider."""
+    disabled_instrumentations: Sequence[str] = ()
+    isolated: bool = False
+    """True: a tracer provider of our own, set nowhere, whatever the program uses."""
+    max_cost: float | None = None
+    metrics: bool | None = None
+
+    @classmethod
+    def read(cls, **arguments: Any) -> Configuration:
+        """The configuration from these arguments and the environment; an argument of None counts as left out.
+
+        Raises:
+            ConfigurationError: a value is of the wrong type.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = set(arguments) - known
+        if unknown:
+            raise ConfigurationError(f"no such setting: {', '.join(sorted(unknown))}")
+        told = {**_environment(), **{name: value for name, value in arguments.items() if value is not None}}
+        return replace(cls(), **{name: _checked(name, value) for name, value in told.items()})
+
+    @property
+    def receiver(self) -> str | None:
+        """The OTLP endpoint that was asked for by argument or AGENTOPS_*; None where it was not."""
+        return self.exporter_endpoint or self.endpoint
+
+    @property
+    def project_id(self) -> str:
+        """The project of the API key: a UUID that tells nothing of the key; "default" without one."""
+        if not self.api_key:
+            return "default"
+        digest = sha256(b"agentops.project:" + self.api_key.encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=8)) if hasattr(uuid, "uuid8") else str(uuid.UUID(bytes=digest[:16]))
+
+    def content_captured(self, endpoint: str | None) -> bool:
+        """Whether messages are captured when spans go to `endpoint` (None: the local store)."""
+        if self.capture_content is not None:
+            return self.capture_content
+        variable = os.environ.get(CONTENT_VARIABLE, "").strip().lower()
+        if variable in _CONTENT_ON:
+            return True
+        if variable in _CONTENT_OFF:
+            return False
+        return endpoint is None or is_loopback(endpoint)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether this URL, or host:port, is on this machine."""
+    host = endpoint.partition("://")[2] or endpoint
+    host = host.partition("/")[0].rpartition("@")[2]
+    name = host if host in _LOOPBACK else host.rpartition(":")[0] or host
+    return name in _LOOPBACK or name.startswith("127.")
+
+
+def key_problem(api_key: str) -> str | None:
+    """Why this cannot be an API key; None if it can."""
+    try:
+        uuid.UUID(api_key)
+    except (ValueError, AttributeError, TypeError):
+        return "Invalid API key format: an API key is a UUID, like 01234567-89ab-cdef-0123-456789abcdef"
+    return None
+
+
+_VARIABLES = {
+    "AGENTOPS_API_KEY": "api_key",
+    "AGENTOPS_PARENT_KEY": "parent_key",
+    "AGENTOPS_API_ENDPOINT": "endpoint",
+    "AGENTOPS_EXPORTER_ENDPOINT": "exporter_endpoint",
+    "AGENTOPS_STORE": "store",
+    "AGENTOPS_MAX_WAIT_TIME": "max_wait_time",
+    "AGENTOPS_MAX_QUEUE_SIZE": "max_queue_size",
+    "AGENTOPS_DEFAULT_TAGS": "default_tags",
+    "AGENTOPS_TRACE_NAME": "trace_name",
+    "AGENTOPS_INSTRUMENT_LLM_CALLS": "instrument_llm_calls",
+    "AGENTOPS_AUTO_START_SESSION": "auto_start_session",
+    "AGENTOPS_SKIP_AUTO_END_SESSION": "skip_auto_end_session",
+    "AGENTOPS_ENV_DATA_OPT_OUT": "env_data_opt_out",
+    "AGENTOPS_LOG_SUMMARY": "log_summary",
+    "AGENTOPS_CAPTURE_CONTENT": "capture_content",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
+}
+_FLAGS = frozenset(
+    item.name for item in fields(Configuration) if "bool" in str(item.type)
+)
+_NUMBERS = frozenset({"max_wait_time", "max_queue_size"})
+_LISTS = frozenset({"default_tags", "disabled_instrumentations"})
+
+
+def _environment() -> dict[str, Any]:
+    found = {}
+    for variable, name in _VARIABLES.items():
+        value = os.environ.get(variable, "").strip()
+        if value:
+            found[name] = _parsed(variable, name, value)
+    return found
+
+
+def _parsed(variable: str, name: str, value: str) -> Any:
+    if name in _FLAGS:
+        return value.lower() in {"1", "true", "yes", "on"}
+    if name in _NUMBERS:
+        if not value.isdigit():
+            raise ConfigurationError(f"{variable} is a whole number, not {value!r}")
+        return int(value)
+    if name in _LISTS:
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name in _FLAGS and not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is True or False, not {value!r}")
+    if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ConfigurationError(f"{name} is a whole number, not {value!r}")
+    if name == "export" and value not in {"sessions", "all"}:
+        raise ConfigurationError(f'export is "sessions" or "all", not {value!r}')
+    if name in {"endpoint", "exporter_endpoint", "store", "trace_name"}:
+        return os.fspath(value)
+    return value

@@ -1,0 +1,185 @@
+"""Request, Response, Usage, Message: what was asked and answered, in no library's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one call, by the conventions' rule: `input_tokens` counts cached ones too, `output_tokens`
+    counts reasoning too; the other fields are parts of these two. None means that the provider said nothing.
+
+    Providers that count cached tokens beside the input (Anthropic, Bedrock) go through `beside_cache`.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    audio_cache_read_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    image_cache_read_tokens: int | None = None
+    text_input_tokens: int | None = None
+    text_output_tokens: int | None = None
+    web_searches: int | None = None
+    audio_seconds: float | None = None
+    cost: Decimal | None = None
+    """What the provider itself says that the call cost, in USD."""
+
+    @classmethod
+    def beside_cache(
+        cls, input_tokens: int | None, cache_read: int | None, cache_write: int | None, **parts: Any
+    ) -> Usage:
+        """Usage of a provider whose input count leaves out what was read from and written to its cache."""
+        total = None
+        if input_tokens is not None:
+            total = input_tokens + (cache_read or 0) + (cache_write or 0)
+        return cls(input_tokens=total, cache_read_tokens=cache_read, cache_write_tokens=cache_write, **parts)
+
+
+@dataclass(slots=True)
+class Text:
+    """Plain text."""
+
+    content: str
+
+
+@dataclass(slots=True)
+class Reasoning:
+    """What the model thought before it answered, as far as the provider shows it."""
+
+    content: str
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """The model asks for a tool. `arguments` is the parsed JSON, or the text as it came if it is none."""
+
+    name: str
+    id: str | None = None
+    arguments: Any = None
+    server: bool = False
+    """True where the provider runs the tool itself (web search, code execution)."""
+
+
+@dataclass(slots=True)
+class ToolResult:
+    """What a tool answered."""
+
+    response: Any
+    id: str | None = None
+    server: bool = False
+
+
+@dataclass(slots=True)
+class Media:
+    """An image, a recording, a document: inline (`data`, base64), by `uri`, or by `file_id`."""
+
+    modality: str
+    mime_type: str | None = None
+    data: str | None = None
+    uri: str | None = None
+    file_id: str | None = None
+
+
+@dataclass(slots=True)
+class Other:
+    """A part that the conventions have no shape for."""
+
+    type: str
+
+
+Part = Text | Reasoning | ToolCall | ToolResult | Media | Other
+
+
+@dataclass(slots=True)
+class Message:
+    """One message of a conversation; an answer carries the reason why it ended."""
+
+    role: str
+    parts: Sequence[Part]
+    name: str | None = None
+    finish_reason: str | None = None
+
+
+@dataclass(slots=True)
+class Tool:
+    """A tool that the model may call: a function of the user's, or a `type` of the provider's own."""
+
+    name: str
+    type: str = "function"
+    description: str | None = None
+    parameters: Any = None
+
+
+@dataclass(slots=True)
+class Content:
+    """What was sent: kept apart from `Request`, for it is read only where content is captured."""
+
+    messages: Sequence[Message] = ()
+    system: Sequence[Part] = ()
+    tools: Sequence[Tool] = ()
+
+
+@dataclass(slots=True)
+class Request:
+    """What was asked, without its content."""
+
+    model: str | None = None
+    stream: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop_sequences: Sequence[str] | None = None
+    seed: int | None = None
+    choice_count: int | None = None
+    reasoning_level: str | None = None
+    output_type: str | None = None
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
+    encoding_formats: Sequence[str] | None = None
+    api_type: str | None = None
+    service_tier: str | None = None
+    response_id: str | None = None
+    """The stored response that is fetched."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What was answered, without its content.
+
+    `finish_reasons` are the provider's own words, one for each choice; `error` stands where a choice
+    never came to its end.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    finish_reasons: Sequence[str] | None = None
+    usage: Usage | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    conversation_id: str | None = None
+    dimension_count: int | None = None
+    error: str | None = None
+    """What went wrong, where an answer that is no exception says so: the provider's own code."""
+    conditions: Sequence[str] | None = None
+    """What else the price depends on, as `name=value`."""
+    inner: Sequence[tuple[str | None, Usage]] = ()
+    """(model, usage) of work that is billed beside `usage`; None for the model that answered."""
+    openai: bool = False
+    """Whether `service_tier` is a word of OpenAI's, which has an attribute of its own."""

@@ -1,0 +1,21 @@
+"""Captures a call: the face that instrumentors are written on. It knows no library and no session."""
+
+from agentops_otel.engine.call import Call, Recorder
+from agentops_otel.engine.instrumentor import Instrumentor
+from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
+from agentops_otel.engine.reading import Shape, listed, read
+from agentops_otel.engine.registry import Registry
+
+__all__ = [
+    "Arguments",
+    "Call",
+    "Instrumentor",
+    "Operation",
+    "Recorder",
+    "Registry",
+    "Sent",
+    "Server",
+    "Shape",
+    "listed",
+    "read",
+]

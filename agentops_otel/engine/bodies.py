@@ -1,0 +1,99 @@
+"""Bodies: raw responses, of which the user reads the bytes; we read along, whichever way they are read."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from agentops_otel.engine.reading import parsed
+from agentops_otel.engine.streams import Watch, on_close
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from agentops_otel.engine.call import Call
+
+_BODY_LIMIT = 64 * 1024 * 1024
+
+
+def watch_body(http_response: Any, call: Call) -> None:
+    """End the call with what the body of this HTTP response says: now, if it is read, or once it has been."""
+    kind = str(http_response.headers.get("content-type", "")).partition(";")[0].strip()
+    body = _Body(call, kind)
+    if http_response.is_stream_consumed or http_response.is_closed:
+        body.passed(http_response.content)
+        body.exhausted()
+        return
+    _read_along(http_response, body)
+    on_close(http_response, body.closed)
+
+
+class _Body(Watch):
+    """The bytes of one body, folded event by event, or parsed whole where it is no stream."""
+
+    __slots__ = ("_pieces", "_size", "_text")
+
+    def __init__(self, call: Call, kind: str) -> None:
+        super().__init__(call)
+        self._text = kind == "text/event-stream"
+        self._pieces: list[bytes] | None = [] if self._text or kind.endswith("json") else None
+        self._size = 0
+
+    def passed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._pieces is None:
+            return
+        self._size += len(data)
+        self._pieces.append(data)
+        if self._text:
+            events = b"".join(self._pieces).replace(b"\r\n", b"\n").split(b"\n\n")
+            self._pieces = [events.pop()]
+            for event in events:
+                self._event(event)
+        elif self._size > _BODY_LIMIT:
+            self._pieces = None
+
+    def _event(self, event: bytes) -> None:
+        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        if data and data != b"[DONE]":
+            try:
+                chunk = parsed(data)
+            except ValueError:  # the user's own parser will say so
+                return
+            self.take(chunk)
+
+    def exhausted(self) -> None:
+        """The body is read to its end."""
+        if self._text and self._pieces:
+            self._event(b"".join(self._pieces))
+        elif self._pieces and self.state is None:
+            try:
+                self.state = parsed(b"".join(self._pieces))
+            except ValueError:  # cut off, or no JSON after all
+                self.state = None
+        super().exhausted()
+
+    def closed(self) -> None:
+        """The reader closed the response; a whole body in hand is as good as one read to its end."""
+        if self.call.is_open and self._pieces and not self._text and not self.reading:
+            self.exhausted()
+        else:
+            super().closed()
+
+
+def _read_along(http_response: Any, body: _Body) -> None:
+    """Let every way of reading pass by `body`: they all go through the response's `iter_bytes`, decoded."""
+    reference = weakref.ref(http_response)
+    kind = type(http_response)
+
+    @functools.wraps(kind.iter_bytes)
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        return body.iterate(kind.iter_bytes(reference(), chunk_size))
+
+    @functools.wraps(kind.aiter_bytes)
+    def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        return body.aiterate(kind.aiter_bytes(reference(), chunk_size))
+
+    http_response.iter_bytes = iter_bytes
+    http_response.aiter_bytes = aiter_bytes

@@ -1,0 +1,214 @@
+"""Call: one call to a provider as one span, finished exactly once and never the cause of an error."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from agentops_otel.conventions import names, plain
+from agentops_otel.conventions.attributes import (
+    write_content,
+    write_messages,
+    write_request,
+    write_response,
+)
+from agentops_otel.conventions.model import Request, Response
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer
+
+    from agentops_otel.engine.metrics import Metrics
+    from agentops_otel.engine.operation import Operation, Sent, Server
+    from agentops_otel.faults import Faults
+
+_SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)-[\w*-]{6,}|\bBearer\s+\S+|\bAKIA\w{12,}", re.IGNORECASE)
+_MESSAGE_LIMIT = 2_000
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Where calls go: made by the client, given to each instrumentor.
+
+    `parent` gives the context in which a call starts; None stands for the current one. `content` says
+    whether messages are captured.
+    """
+
+    tracer: Tracer
+    faults: Faults
+    parent: Callable[[], Context | None] = lambda: None
+    content: bool = True
+    metrics: Metrics | None = None
+    enrich: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """Adds what accounting knows, to a span that can still be written."""
+    open_streams: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+    seen_batches: set[str] = field(default_factory=set)
+    """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
+
+    def begin(self, sent: Sent) -> Call | None:
+        """Start the span of a call; None where the trace is not recorded."""
+        operation = sent.operation
+        request = self.guarded("request", Request, operation.request, sent.arguments)
+        attributes = self._attributes(operation, sent.server, request)
+        if self.content and operation.content is not None:
+            attributes |= self.guarded("content", dict, lambda: write_content(operation.content(sent.arguments)))  # type: ignore[misc]
+        span = self.tracer.start_span(
+            f"{operation.name} {request.model}" if request.model and operation.billed else operation.name,
+            context=self.parent(),
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+        )
+        return Call(self, span, sent, request) if span.is_recording() else None
+
+    def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
+        attributes: dict[str, Any] = {
+            names.PROVIDER_NAME: server.provider,
+            names.SPAN_KIND: operation.kind,
+        }
+        if operation.name != names.MODERATION:
+            attributes[names.OPERATION_NAME] = operation.name
+        if server.address is not None:
+            attributes[names.SERVER_ADDRESS] = server.address
+            if server.port is not None:
+                attributes[names.SERVER_PORT] = server.port
+        attributes.update(self.guarded("request attributes", dict, write_request, request))
+        return attributes
+
+    def guarded(self, place: str, default: Callable[[], Any], function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function says, or `default()` where it fails: a fault of ours is never the user's."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self.faults.note(f"engine.{place}", error)
+            return default()
+
+
+class Call:
+    """One call under way. `finish` or `fail` ends its span; whichever comes first counts, the rest does nothing."""
+
+    __slots__ = ("_ticket", "first_chunk", "operation", "recorder", "request", "sent", "span", "started")
+
+    def __init__(self, recorder: Recorder, span: Span, sent: Sent, request: Request) -> None:
+        self.recorder = recorder
+        self.span = span
+        self.sent = sent
+        self.operation = sent.operation
+        self.request = request
+        self.started = time.perf_counter()
+        self.first_chunk: float | None = None
+        # Popping is atomic: of two threads that end the call, one finds the ticket.
+        self._ticket = [True]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended."""
+        return bool(self._ticket)
+
+    def finish(self, answer: Any, *, complete: bool = True) -> None:
+        """End the span with the answer; one that is not `complete` is a stream whose reader left early."""
+        if not self._take_ticket():
+            return
+        attributes = self.recorder.guarded("response", dict, self._answered, answer, complete)
+        if names.ERROR_TYPE in attributes:
+            self.span.set_status(Status(StatusCode.ERROR, attributes[names.ERROR_TYPE]))
+        self._end(attributes)
+
+    def fail(self, error: BaseException, answer: Any = None) -> None:
+        """End the span with the error, and with what had been answered until then."""
+        if not self._take_ticket():
+            return
+        attributes: dict[str, Any] = {}
+        if answer is not None:
+            attributes = self.recorder.guarded("response", dict, self._answered, answer, True)
+        attributes[names.ERROR_TYPE] = error_type(error)
+        self.recorder.guarded("error", dict, self._describe, error)
+        self._end(attributes)
+
+    def one_of_batch(self, answer: Any) -> None:
+        """Record one answer of a batch as a call of its own, made and ended now."""
+        operation = self.operation.each
+        if operation is None:
+            return
+        response = self.recorder.guarded("response", Response, operation.response, answer)
+        if response.id is None or response.id in self.recorder.seen_batches:
+            return  # it failed, or the results are read a second time
+        self.recorder.seen_batches.add(response.id)
+        call = self.recorder.begin(type(self.sent)(operation, {"model": response.model}, self.sent.server))
+        if call is not None:
+            call.finish(answer)
+
+    def _take_ticket(self) -> bool:
+        try:
+            self._ticket.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _answered(self, answer: Any, complete: bool) -> dict[str, Any]:
+        operation = self.operation
+        response = operation.response(answer) if answer is not None else Response()
+        reasons = response.finish_reasons
+        if not complete and not (reasons and "error" not in reasons):
+            response.finish_reasons = reasons or ["error"]
+            left = {names.STREAM_OUTCOME: "abandoned"}
+        else:
+            left = {}
+        attributes = write_response(response, fetched=operation.name == names.FETCH_RESPONSE) | left
+        if response.usage is None and operation.billed:
+            attributes[names.USAGE_MISSING] = True
+        if self.first_chunk is not None:
+            attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk - self.started
+        if self.recorder.content and operation.output is not None and answer is not None:
+            messages = operation.output(answer)
+            if messages:
+                attributes[names.OUTPUT_MESSAGES] = write_messages(messages, answered=True)
+        return attributes
+
+    def _describe(self, error: BaseException) -> None:
+        message = scrubbed(error)
+        self.span.set_status(Status(StatusCode.ERROR, message if self.recorder.content else type(error).__name__))
+        lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-20, chain=False)
+        self.span.add_event(
+            "exception",
+            {
+                names.EXCEPTION_TYPE: error_type(error),
+                names.EXCEPTION_MESSAGE: message if self.recorder.content else "",
+                names.EXCEPTION_STACKTRACE: plain.text("".join(lines[:-1]) + type(error).__name__),
+            },
+        )
+
+    def _end(self, attributes: dict[str, Any]) -> None:
+        recorder = self.recorder
+        if recorder.enrich is not None and self.operation.billed:
+            known = {
+                names.OPERATION_NAME: self.operation.name,
+                names.PROVIDER_NAME: self.sent.server.provider,
+                names.REQUEST_MODEL: self.request.model,
+            }
+            enriched = recorder.guarded("enrich", dict, recorder.enrich, known | attributes)
+            attributes = {name: value for name, value in enriched.items() if name not in known} or attributes
+        try:
+            self.span.set_attributes(attributes)
+            if self.recorder.metrics is not None:
+                self.recorder.metrics.record(self, attributes)
+            self.span.end()
+        except Exception as error:
+            self.recorder.faults.note("engine.end", error)
+
+
+def error_type(error: BaseException) -> str:
+    """The name of an error's class, with its module unless it is built in."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def scrubbed(error: BaseException) -> str:
+    """What the error says, short, and without anything that looks like a key."""
+    return _SECRETS.sub("[secret]", plain.described(error)[:_MESSAGE_LIMIT])

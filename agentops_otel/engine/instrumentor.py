@@ -1,0 +1,167 @@
+"""Instrumentor: which calls of a library to capture, and the one wrapper that captures them all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import wrapt
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from agentops_otel.engine.bodies import watch_body
+from agentops_otel.engine.operation import Operation, Sent, Server
+from agentops_otel.engine.streams import StreamClasses, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentops_otel.engine.call import Call, Recorder
+
+# Set by others: the first asks for silence, the second says that an instrumentor of
+# OpenTelemetry's own is recording this very call.
+_SILENCE = ("suppress_instrumentation", "opentelemetry.genai.client.inference.context")
+
+_PLAIN, _AWAITABLE, _STREAM, _RAW = range(4)
+
+
+class Instrumentor:
+    """Captures the calls of one library. A subclass is data: the library's name and its targets.
+
+    Nothing in it says sync or async, stream or raw response: `_settle` looks at what a call returned.
+    Subclasses may override `sent` where the arguments are not the keyword arguments.
+    """
+
+    library: ClassVar[str]
+    """The import name."""
+    requires: ClassVar[str] = ""
+    """The versions that are tested; others are tried."""
+    provider: ClassVar[str] = ""
+    targets: ClassVar[Mapping[str, Operation | None]] = {}
+    """`"module:Class.method"` to the operation; None where `sent` tells the operation."""
+
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
+        self.found: list[str] = []
+        self.missing: list[str] = []
+        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._streams = StreamClasses()
+        self._kinds: dict[type, int] = {}
+
+    def instrument(self, recorder: Recorder) -> None:
+        """Wrap every target that this version of the library has; a second time only changes the recorder."""
+        self.recorder = recorder
+        if self._wrapped:
+            return
+        for target, operation in self.targets.items():
+            try:
+                self._wrap(target, operation)
+                self.found.append(target)
+            except (ImportError, AttributeError):
+                self.missing.append(target)
+
+    def uninstrument(self) -> None:
+        """Put the library's own methods back. Wrappers that the library has kept pass everything through."""
+        self.recorder = None
+        while self._wrapped:
+            parent, name, original, ours = self._wrapped.pop()
+            if vars(parent).get(name) is not ours:
+                continue  # wrapped again by somebody else, whose wrapper needs ours
+            if original is None:
+                delattr(parent, name)
+            else:
+                setattr(parent, name, original)
+        self._streams.restore()
+        self.found.clear()
+        self.missing.clear()
+
+    def sent(self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent | None:
+        """The call that these arguments make; None for one that is not captured."""
+        del instance, args
+        return None if operation is None else Sent(operation, kwargs, Server(self.provider))
+
+    def _wrap(self, target: str, operation: Operation | None) -> None:
+        module, _, path = target.partition(":")
+        parent, name, method = wrapt.resolve_path(module, path)
+        ours = wrapt.FunctionWrapper(method, self._wrapper(operation))
+        self._wrapped.append((parent, name, vars(parent).get(name), ours))
+        wrapt.apply_patch(parent, name, ours)
+
+    def _wrapper(self, operation: Operation | None) -> Callable[..., Any]:
+        def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            call = self._begin(operation, instance, args, kwargs)
+            if call is None:
+                return wrapped(*args, **kwargs)
+            token = otel_context.attach(trace.set_span_in_context(call.span))
+            try:
+                result = wrapped(*args, **kwargs)
+            except BaseException as error:
+                call.fail(error)
+                raise
+            finally:
+                otel_context.detach(token)
+            return self._settle(call, result)
+
+        return wrapper
+
+    def _begin(self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        recorder = self.recorder
+        if recorder is None:
+            return None
+        try:
+            current = otel_context.get_current()
+            if any(current.get(key) for key in _SILENCE):
+                return None
+            sent = self.sent(operation, instance, args, kwargs)
+            return None if sent is None else recorder.begin(sent)
+        except Exception as error:
+            recorder.faults.note("engine.begin", error)
+            return None
+
+    def _settle(self, call: Call, result: Any) -> Any:
+        """Bring the call to its end by what it returned, and return just that."""
+        try:
+            kind = self._kinds.get(type(result))
+            if kind is None:
+                kind = self._kinds[type(result)] = _kind_of(result)
+            if kind == _PLAIN:
+                call.finish(result)
+            elif kind == _AWAITABLE:
+                return self._awaited(call, result)
+            elif kind == _STREAM:
+                watch(result, call, self._streams)
+            else:
+                watch_body(result.http_response, call)
+        except Exception as error:
+            call.finish(None)
+            call.recorder.faults.note("engine.settle", error)
+        return result
+
+    async def _awaited(self, call: Call, result: Awaitable[Any]) -> Any:
+        token: Any = otel_context.attach(trace.set_span_in_context(call.span))
+        try:
+            answer = await result
+        except GeneratorExit as error:
+            # Closed by whoever dropped it, in a context that is not ours to reset.
+            token = None
+            call.fail(error)
+            raise
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            if token is not None:
+                otel_context.detach(token)
+        return self._settle(call, answer)
+
+
+def _kind_of(result: Any) -> int:
+    kind = type(result)
+    if inspect.iscoroutine(result):
+        return _AWAITABLE
+    if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+        return _STREAM
+    if hasattr(kind, "parse") and hasattr(result, "http_response"):
+        return _RAW
+    return _PLAIN

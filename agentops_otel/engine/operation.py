@@ -1,0 +1,57 @@
+"""Operation: how to read one kind of call, as a value of plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentops_otel.conventions import names
+from agentops_otel.conventions.model import Content, Message, Request, Response
+
+Arguments = Mapping[str, Any]
+Fold = Callable[[Any, Any, bool], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One kind of call to a provider.
+
+    `request` and `response` read what is cheap and always wanted; `content` and `output` read messages
+    and run only where content is captured. `fold(state, chunk, keep)` builds something response-shaped
+    from the chunks of a stream, starting from None; texts are kept only if `keep`. So `response` reads a
+    whole answer and a streamed one alike. None of these functions has to guard itself.
+    """
+
+    name: str
+    request: Callable[[Arguments], Request]
+    response: Callable[[Any], Response]
+    fold: Fold | None = None
+    content: Callable[[Arguments], Content] | None = None
+    output: Callable[[Any], Sequence[Message]] | None = None
+    kind: str = names.KIND_LLM
+    each: Operation | None = None
+    """For a stream whose chunks are whole answers, as a batch's results are: how to read each of them."""
+
+    @property
+    def billed(self) -> bool:
+        """Whether a provider charges for it, so that an answer without usage has an unknown cost."""
+        return self.name in names.MODEL_OPERATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answers: the provider's name in the conventions, host and port."""
+
+    provider: str
+    address: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call about to be made: what kind it is, with which arguments, to whom."""
+
+    operation: Operation
+    arguments: Arguments
+    server: Server

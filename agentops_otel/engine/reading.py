@@ -1,0 +1,39 @@
+"""Reading foreign things: objects, dicts and None alike, with no exception and no surprise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def read(thing: Any, path: str, default: Any = None) -> Any:
+    """The value at a dotted path, `read(answer, "usage.prompt_tokens")`, whatever each step is; else `default`."""
+    for name in path.split("."):
+        if thing is None:
+            return default
+        thing = thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+    return default if thing is None else thing
+
+
+def listed(thing: Any) -> list[Any]:
+    """The items of a list or tuple; [] for anything else, iterators included, for those are not ours to read."""
+    return list(thing) if isinstance(thing, (list, tuple)) else []
+
+
+class Shape(dict[str, Any]):
+    """A JSON object that reads like the parsed object of a client library: `shape.usage`, None where absent."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """The value under this name, or None."""
+        return self.get(name)
+
+
+def parsed(body: str | bytes) -> Any:
+    """A JSON body with its objects as `Shape`s.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return json.loads(body, object_hook=Shape)

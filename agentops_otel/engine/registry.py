@@ -1,0 +1,78 @@
+"""Registry: finds instrumentors, and lets each wrap its library once that is imported, whatever the order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentops_otel.engine.call import Recorder
+    from agentops_otel.engine.instrumentor import Instrumentor
+
+GROUP = "agentops_otel_instrumentor"
+"""The entry point group: name = import name of the library, value = its Instrumentor class."""
+
+
+@dataclass(slots=True)
+class Registry:
+    """The instrumentors of one process. A library that is never imported costs one dictionary entry."""
+
+    _known: dict[str, Any] = field(default_factory=dict)
+    _hooked: set[str] = field(default_factory=set)
+    _active: dict[str, Instrumentor] = field(default_factory=dict)
+    _recorder: Recorder | None = None
+
+    def instrument(self, recorder: Recorder, disabled: Iterable[str] = ()) -> None:
+        """Instrument every known library that is or will be imported, except those `disabled` by name (`*`: all)."""
+        self._recorder = recorder
+        off = set(disabled)
+        for point in entry_points(group=GROUP):
+            self._known.setdefault(point.name, point)
+        for library in self._known:
+            if library in off or "*" in off:
+                continue
+            if library in self._active:
+                self._active[library].instrument(recorder)
+            elif library not in self._hooked:
+                self._hooked.add(library)
+                wrapt.register_post_import_hook(self._on_import, library)
+            else:
+                self._again(library)
+
+    def uninstrument(self) -> None:
+        """Leave every library as it was."""
+        self._recorder = None
+        for instrumentor in self._active.values():
+            instrumentor.uninstrument()
+        self._active.clear()
+
+    def status(self) -> dict[str, dict[str, list[str]]]:
+        """For each instrumented library the targets that were found in it and those it no longer has."""
+        return {
+            library: {"found": list(instrumentor.found), "missing": list(instrumentor.missing)}
+            for library, instrumentor in self._active.items()
+        }
+
+    def _again(self, library: str) -> None:
+        """Instrument a library whose import hook has already fired, in an earlier life."""
+        import sys  # noqa: PLC0415 - only here, and only on a second init
+
+        if library in sys.modules:
+            self._on_import(sys.modules[library])
+
+    def _on_import(self, module: Any) -> None:
+        # Runs inside the user's own import statement: nothing may escape.
+        recorder = self._recorder
+        if recorder is None or module.__name__ in self._active:
+            return
+        try:
+            instrumentor: Instrumentor = self._known[module.__name__].load()()
+            self._active[module.__name__] = instrumentor
+            instrumentor.instrument(recorder)
+        except Exception as error:
+            recorder.faults.note(f"instrument.{module.__name__}", error)

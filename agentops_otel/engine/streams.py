@@ -1,0 +1,244 @@
+"""Streams: the library's own stream object, watched as the user reads it, and never in the user's way."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from agentops_otel.engine.call import Call
+
+_WATCH = "_agentops_otel_watch"
+_ABSENT = object()
+
+
+class Watch:
+    """What has been read of one stream. It holds no reference to the stream, so that dropping the stream
+    drops the watch, which then ends the call."""
+
+    __slots__ = ("__weakref__", "_outer_error", "call", "each", "fold", "keep", "reading", "state")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.fold = call.operation.fold
+        self.each = call.operation.each
+        self.keep = call.recorder.content
+        self.state: Any = None
+        # True while the library itself is running: a close from within is the end of the stream, not the reader's.
+        self.reading = False
+        self._outer_error = id(sys.exc_info()[1])
+        call.recorder.open_streams.add(self)
+
+    def take(self, chunk: Any) -> None:
+        """Fold one chunk that is on its way to the reader."""
+        call = self.call
+        if call.first_chunk is None:
+            call.first_chunk = time.perf_counter()
+        try:
+            if self.each is not None:
+                call.one_of_batch(chunk)
+            elif self.fold is not None:
+                self.state = self.fold(self.state, chunk, self.keep)
+        except Exception as error:  # a malformed chunk spoils itself, not the rest
+            call.recorder.faults.note("engine.chunk", error)
+
+    passed = take
+    """What to do with each item that the reader gets."""
+
+    def exhausted(self) -> None:
+        """The stream came to its end."""
+        self.call.finish(self.state)
+
+    def failed(self, error: BaseException) -> None:
+        """The stream broke."""
+        self.call.fail(error, self.state)
+
+    def closed(self) -> None:
+        """The reader closed the stream: early, after the last chunk that it wanted, or because of an error of its own."""
+        if self.reading or not self.call.is_open:
+            return
+        error = sys.exc_info()[1]
+        if error is not None and id(error) != self._outer_error and not isinstance(error, GeneratorExit):
+            self.failed(error)
+        else:
+            self.call.finish(self.state, complete=False)
+
+    def __del__(self) -> None:
+        if self.call.is_open:
+            self.call.finish(self.state, complete=False)
+
+    def iterate(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """The chunks of a sync stream, each folded before it is handed on."""
+        self.reading = True
+        try:
+            for chunk in chunks:
+                self.reading = False
+                self.passed(chunk)
+                yield chunk
+                self.reading = True
+        except GeneratorExit:  # the reader left this loop, and may come back to the stream with another
+            self.reading = False
+            raise
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self.exhausted()
+
+    async def aiterate(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The chunks of an async stream, each folded before it is handed on."""
+        self.reading = True
+        try:
+            async for chunk in chunks:
+                self.reading = False
+                self.passed(chunk)
+                yield chunk
+                self.reading = True
+        except GeneratorExit:
+            self.reading = False
+            raise
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self.exhausted()
+
+
+def watch(stream: Any, call: Call, classes: StreamClasses) -> None:
+    """Watch a stream object; its class stays what it is, and so do all its methods to the reader."""
+    watcher = Watch(call)
+    classes.prepare(type(stream))
+    vars(stream)[_WATCH] = watcher
+    source = getattr(stream, "response", None) or getattr(stream, "http_response", None)
+    on_close(stream if source is None else source, watcher.closed)
+
+
+def on_close(source: Any, closed: Callable[[], None]) -> None:
+    """Call `closed` before `source.close()` and `source.aclose()`, on this one object."""
+    # A strong reference would make a cycle, and a dropped stream would wait for the garbage collector.
+    reference = weakref.ref(source)
+    kind = type(source)
+
+    def close() -> Any:
+        closed()
+        return kind.close(reference())
+
+    async def aclose() -> Any:
+        closed()
+        return await kind.aclose(reference())
+
+    for name, hooked in (("close", close), ("aclose", aclose)):
+        if callable(getattr(kind, name, None)):
+            setattr(source, name, functools.wraps(getattr(kind, name))(hooked))
+
+
+class StreamClasses:
+    """Stream classes whose reading passes by us. Streams without a watch are read as before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._originals: dict[type, dict[str, Any]] = {}
+
+    def prepare(self, kind: type) -> None:
+        """Let the reading methods of this class look for a watch; once."""
+        if kind in self._originals:
+            return
+        with self._lock:
+            if kind in self._originals:
+                return
+            originals: dict[str, Any] = {}
+            for name, wrap in _METHODS.items():
+                method = getattr(kind, name, None)
+                if method is not None and not hasattr(method, _WATCH):
+                    originals[name] = vars(kind).get(name, _ABSENT)
+                    wrapped = wrap(method)
+                    setattr(wrapped, _WATCH, True)
+                    setattr(kind, name, wrapped)
+            self._originals[kind] = originals
+
+    def restore(self) -> None:
+        """Give all classes their own methods back."""
+        with self._lock:
+            for kind, originals in self._originals.items():
+                for name, original in originals.items():
+                    if not hasattr(vars(kind).get(name), _WATCH):
+                        continue  # somebody wrapped ours: theirs calls ours, which finds no watch and passes by
+                    if original is _ABSENT:
+                        delattr(kind, name)
+                    else:
+                        setattr(kind, name, original)
+            self._originals.clear()
+
+
+def _iter(method: Any) -> Any:
+    @functools.wraps(method)
+    def __iter__(self: Any) -> Any:
+        chunks = method(self)
+        watcher = vars(self).get(_WATCH)
+        # A stream that is its own iterator is read through __next__.
+        return chunks if watcher is None or chunks is self else watcher.iterate(chunks)
+
+    return __iter__
+
+
+def _aiter(method: Any) -> Any:
+    @functools.wraps(method)
+    def __aiter__(self: Any) -> Any:
+        chunks = method(self)
+        watcher = vars(self).get(_WATCH)
+        return chunks if watcher is None or chunks is self else watcher.aiterate(chunks)
+
+    return __aiter__
+
+
+def _next(method: Any) -> Any:
+    @functools.wraps(method)
+    def __next__(self: Any) -> Any:
+        watcher = vars(self).get(_WATCH)
+        if watcher is None or watcher.reading:
+            return method(self)
+        watcher.reading = True
+        try:
+            chunk = method(self)
+        except StopIteration:
+            watcher.exhausted()
+            raise
+        except BaseException as error:
+            watcher.failed(error)
+            raise
+        finally:
+            watcher.reading = False
+        watcher.take(chunk)
+        return chunk
+
+    return __next__
+
+
+def _anext(method: Any) -> Any:
+    @functools.wraps(method)
+    async def __anext__(self: Any) -> Any:
+        watcher = vars(self).get(_WATCH)
+        if watcher is None or watcher.reading:
+            return await method(self)
+        watcher.reading = True
+        try:
+            chunk = await method(self)
+        except StopAsyncIteration:
+            watcher.exhausted()
+            raise
+        except BaseException as error:
+            watcher.failed(error)
+            raise
+        finally:
+            watcher.reading = False
+        watcher.take(chunk)
+        return chunk
+
+    return __anext__
+
+
+_METHODS = {"__iter__": _iter, "__aiter__": _aiter, "__next__": _next, "__anext__": _anext}

@@ -1,0 +1,1 @@
+"""The server: what the API and the page ask of a store."""

@@ -1,0 +1,54 @@
+"""Listing: a tally that remembers which spans it counted, so that lists and statistics cannot disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from agentops_otel.accounting.tally import Tally
+from agentops_otel.conventions import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentops_otel.accounting.record import SpanRecord
+
+
+@dataclass
+class Listing(Tally):
+    """The statistics of a session, and beside each figure the records that it counts, by start time.
+
+    `fetched` holds the spans that brought the usage of a background response, by response id.
+    """
+
+    llm_records: list[SpanRecord] = field(default_factory=list)
+    tool_records: list[SpanRecord] = field(default_factory=list)
+    action_records: list[SpanRecord] = field(default_factory=list)
+    error_records: list[SpanRecord] = field(default_factory=list)
+    fetched: dict[str, SpanRecord] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[SpanRecord]) -> Listing:
+        """The listing of all these records, whatever their order."""
+        listing = cast("Listing", super().of(records))
+        for listed in listing.lists:
+            listed.sort(key=lambda record: record.start_time)
+        return listing
+
+    @property
+    def lists(self) -> tuple[list[SpanRecord], ...]:
+        """LLM calls, tools, actions and errors, in this order."""
+        return self.llm_records, self.tool_records, self.action_records, self.error_records
+
+    def add(self, record: SpanRecord) -> None:
+        """Count a record, and keep it in the list of what it counted as."""
+        counted, tokens = self._counts(), self.total.tokens
+        super().add(record)
+        for listed, before, after in zip(self.lists, counted, self._counts(), strict=True):
+            if after > before:
+                listed.append(record)
+        if counted == self._counts() and tokens != self.total.tokens:
+            self.fetched[str(record.attributes.get(names.RESPONSE_ID))] = record
+
+    def _counts(self) -> tuple[int, ...]:
+        return self.llm_calls, self.tool_calls, self.actions, self.errors

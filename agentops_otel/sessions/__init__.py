@@ -1,0 +1,1 @@
+"""Sessions: one run of an agent as one root span, what happens in it as the spans below."""

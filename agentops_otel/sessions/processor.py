@@ -1,0 +1,195 @@
+"""SessionProcessor: stamps the spans of sessions, enriches and tallies them, and hands them on for delivery."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from agentops_otel.accounting.enrichment import enrich
+from agentops_otel.accounting.record import SpanRecord, record_of
+from agentops_otel.accounting.tally import Tally, is_model_call
+from agentops_otel.conventions import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from agentops_otel.accounting.prices import Prices
+    from agentops_otel.faults import Faults
+
+SESSION_KEY = "agentops_otel.session"
+"""Under this key a context carries its session's `Books`."""
+_ENDED_KEPT = 4096
+
+
+@dataclass(slots=True)
+class Books:
+    """What is counted of one session in this process."""
+
+    session_id: str
+    tally: Tally = field(default_factory=Tally)
+    is_open: bool = True
+
+
+class SessionProcessor(SpanProcessor):
+    """Sits in a tracer provider, whoever owns it.
+
+    On the caller's thread it only stamps `session.id` on a span that starts and queues one that ends.
+    `settle` counts what is queued; `take` gives away what is counted. Both may run on any thread.
+    """
+
+    def __init__(
+        self,
+        prices: Prices,
+        faults: Faults,
+        *,
+        wake: Callable[[], None] = lambda: None,
+        max_queue_size: int = 20_000,
+        everything: bool = False,
+        aliases: bool = True,
+    ) -> None:
+        self.prices = prices
+        self.faults = faults
+        self.wake = wake
+        self.wants_prices = False
+        self.made = 0
+        self.dropped = 0
+        self._limit = max_queue_size
+        self._everything = everything
+        self._aliases = aliases
+        self._open: dict[int, Books] = {}
+        # Spans may start below a session that has ended: they are late, not lost.
+        self._ended: OrderedDict[int, Books] = OrderedDict()
+        self._queue: deque[ReadableSpan] = deque()
+        self._counted: deque[SpanRecord] = deque()
+        self._counting = threading.RLock()
+
+    # --- sessions come and go ------------------------------------------------------------------------
+
+    def opened(self, trace_id: int, books: Books, start: SpanRecord | None) -> None:
+        """A session begins: its spans are stamped from now on, and its start record is delivered at once."""
+        self._open[trace_id] = books
+        if start is not None:
+            self._counted.append(start)
+            self.wake()
+
+    def closed(self, trace_id: int) -> None:
+        """A session has ended."""
+        books = self._open.pop(trace_id, None)
+        if books is not None:
+            books.is_open = False
+            self._ended[trace_id] = books
+            while len(self._ended) > _ENDED_KEPT:
+                self._ended.popitem(last=False)
+
+    # --- spans, on the caller's thread ---------------------------------------------------------------
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Stamp the session on a span that starts in it."""
+        try:
+            books = self._books_of(span, parent_context)
+            if books is not None:
+                span.set_attribute(names.SESSION_ID, books.session_id)
+            if not self.prices.loaded and not self.wants_prices:
+                self._ask_for_prices(span)
+        except Exception as error:
+            self.faults.note("processor.on_start", error)
+
+    def _ask_for_prices(self, span: Span) -> None:
+        """A model is being called: by the time it answers, another thread has loaded the prices."""
+        if is_model_call(span.attributes or {}):
+            self.wants_prices = True
+            self.wake()
+
+    def _books_of(self, span: Span, parent_context: Context | None) -> Books | None:
+        trace_id = span.get_span_context().trace_id
+        books = self._open.get(trace_id)
+        if books is None and parent_context is not None:
+            carried: Any = parent_context.get(SESSION_KEY)
+            books = carried if carried is not None and carried.is_open else None
+        return books if books is not None else self._ended.get(trace_id)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span that ended; nothing else happens on this thread."""
+        try:
+            attributes = span.attributes
+            if not self._everything and (attributes is None or names.SESSION_ID not in attributes):
+                return
+            context = span.context
+            if context is None or not context.trace_flags.sampled:
+                return
+            self.made += 1
+            is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
+            if len(self._queue) + len(self._counted) >= self._limit and not is_root:
+                self.dropped += 1
+                return
+            self._queue.append(span)
+            self.wake()
+        except Exception as error:
+            self.faults.note("processor.on_end", error)
+
+    def enrich_now(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The attributes of a call that is about to end, with its cost if that can be told without waiting."""
+        if not self.prices.loaded:
+            return attributes
+        return enrich(attributes, self.prices, aliases=self._aliases, wait=False)
+
+    # --- counting, on whichever thread needs the figures ---------------------------------------------
+
+    def settle(self) -> None:
+        """Count every span that has ended by now."""
+        with self._counting:
+            for _ in range(len(self._queue)):
+                try:
+                    span = self._queue.popleft()
+                except IndexError:
+                    return
+                try:
+                    self._count(span)
+                except Exception as error:
+                    self.dropped += 1
+                    self.faults.note("processor.settle", error)
+
+    def _count(self, span: ReadableSpan) -> None:
+        record = record_of(span)
+        record.attributes = enrich(
+            record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases
+        )
+        trace_id = int(record.trace_id, 16)
+        books = self._open.get(trace_id) or self._ended.get(trace_id)
+        if books is None:
+            session_id = record.attributes.get(names.SESSION_ID)
+            books = next((found for found in list(self._open.values()) if found.session_id == session_id), None)
+        if books is not None:
+            books.tally.add(record)
+        self._counted.append(record)
+
+    def take(self, most: int) -> list[SpanRecord]:
+        """Up to `most` counted records, oldest first; they are the caller's now."""
+        taken = []
+        for _ in range(most):
+            try:
+                taken.append(self._counted.popleft())
+            except IndexError:
+                break
+        return taken
+
+    @property
+    def waiting(self) -> int:
+        """How many spans wait to be counted or taken."""
+        return len(self._queue) + len(self._counted)
+
+    def shutdown(self) -> None:
+        """Nothing to do: whoever delivers decides when it is over, and the provider may not be ours."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Hand everything over; delivery has a deadline of its own."""
+        del timeout_millis
+        self.wake()
+        return True

@@ -1,0 +1,391 @@
+"""Session: one run, one root span; what happens in it are the spans below."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, Status, StatusCode
+
+from agentops_otel.accounting.record import record_of
+from agentops_otel.accounting.tally import price_text
+from agentops_otel.conventions import names, plain
+from agentops_otel.sessions import events
+from agentops_otel.sessions.identity import (
+    SessionIds,
+    new_session_id,
+    root_context_of,
+    trace_id_of,
+)
+from agentops_otel.sessions.processor import SESSION_KEY, Books
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from opentelemetry.trace import Span, Tracer
+
+    from agentops_otel.configuration import Configuration
+    from agentops_otel.faults import Faults
+    from agentops_otel.sessions.processor import SessionProcessor
+
+logger = logging.getLogger("agentops_otel")
+
+_STATUS = {
+    names.SUCCESS: StatusCode.OK,
+    names.FAILURE: StatusCode.ERROR,
+    names.INDETERMINATE: StatusCode.UNSET,
+}
+
+
+@dataclass(slots=True)
+class Ground:
+    """What a session stands on; the client's, shared by all its sessions."""
+
+    tracer: Tracer
+    processor: SessionProcessor
+    faults: Faults
+    ids: SessionIds | None
+    """None where the tracer provider does not let us choose ids."""
+    content: bool
+    on_end: Callable[[Session], None]
+
+
+def end_state_of(value: Any) -> str | None:
+    """`Success`, `Failure` or `Indeterminate` for a word in any case, `Fail`, or an EndState; else None."""
+    word = str(getattr(value, "value", value)).strip().capitalize()
+    word = names.FAILURE if word == "Fail" else word
+    return word if word in _STATUS else None
+
+
+def tags_of(value: Any) -> list[str]:
+    """Tags from a str, or from any collection of what can be told as text; order kept, doubles dropped."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = [value]
+    elif isinstance(value, dict):
+        value = [f"{key}:{item}" for key, item in value.items()]
+    try:
+        found = [plain.described(tag) for tag in value if tag is not None]
+    except TypeError:
+        found = [plain.described(value)]
+    return list(dict.fromkeys(tag for tag in found if tag))
+
+
+class Session:
+    """One run of an agent.
+
+    Made by `init()` or `start_session()`. It is the current session of the context that started it; spans
+    that start there, or in what is called from there, belong to it. Used with `with` or `async with` it is
+    current within, and ends with the block: a block that raises ends it as `Failure`.
+
+    `session_id` is a str in UUID form, and the trace id of all its spans. Times are ISO 8601 in UTC.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        config: Configuration,
+        tags: Iterable[str] = (),
+        inherited_session_id: str | None = None,
+    ) -> None:
+        self._ground = ground
+        self.config = config
+        self.inherited = inherited_session_id is not None
+        self.session_id = inherited_session_id or new_session_id()
+        self.project_id = config.project_id
+        self.init_timestamp = events.timestamp()
+        self.end_timestamp: str | None = None
+        self.end_state: str = names.INDETERMINATE
+        self.end_state_reason: str | None = None
+        self.video: str | None = None
+        self.is_running = True
+        self._tags = list(tags)
+        self._final_cost: Decimal | None = None
+        self._outer: Context | None = None
+        self._root = self._start_root()
+        self._trace_id = self._root.get_span_context().trace_id
+        self.books = Books(self.session_id)
+        self.context = otel_context.set_value(
+            SESSION_KEY, self.books, trace.set_span_in_context(self._root, Context())
+        )
+        self._open_books()
+
+    # --- beginning -----------------------------------------------------------------------------------
+
+    def _start_root(self) -> Span:
+        if self.inherited:
+            return NonRecordingSpan(root_context_of(self.session_id))
+        around = trace.get_current_span().get_span_context()
+        attributes: dict[str, Any] = {names.SESSION_ID: self.session_id, names.SPAN_KIND: names.KIND_SESSION}
+        if self._tags:
+            attributes[names.TAGS] = self._tags
+        start = functools.partial(
+            self._ground.tracer.start_span,
+            self.config.trace_name or "session",
+            context=Context(),
+            kind=SpanKind.INTERNAL,
+            attributes=attributes,
+            links=[Link(around)] if around.is_valid else None,
+        )
+        if self._ground.ids is None:
+            root = start()
+        else:
+            with self._ground.ids.of(self.session_id):
+                root = start()
+        trace_id = root.get_span_context().trace_id
+        if trace_id and trace_id != trace_id_of(self.session_id):
+            # Somebody else's provider chooses the ids: then its trace is the session.
+            self.session_id = str(uuid.UUID(int=trace_id))
+            root.set_attribute(names.SESSION_ID, self.session_id)
+        return root
+
+    def _open_books(self) -> None:
+        start = None
+        if not self.inherited and self._root.is_recording():
+            start = record_of(self._root)
+            start.attributes = dict(start.attributes)
+        self._ground.processor.opened(self._trace_id, self.books, start)
+
+    def activate(self) -> None:
+        """Make this the current session of the calling context."""
+        current = otel_context.get_current()
+        if current is not self.context:
+            self._outer = current
+            otel_context.attach(self.context)
+
+    def deactivate(self) -> None:
+        """Give the calling context back what was current before, if this session still is."""
+        if self._outer is not None and otel_context.get_current() is self.context:
+            # Attached anew instead of detached: a session may end in another context than it began in.
+            otel_context.attach(self._outer)
+            self._outer = None
+
+    # --- during --------------------------------------------------------------------------------------
+
+    def record(self, event: Any, flush_now: bool = False) -> None:
+        """Record an ActionEvent, LLMEvent, ToolEvent or ErrorEvent as part of this session."""
+        del flush_now
+        if not self.is_running:
+            logger.warning("record() came after the session %s ended: the event is not recorded", self.session_id)
+            return
+        try:
+            written = events.write(event)
+        except TypeError as error:
+            logger.warning("%s", error)
+            return
+        except Exception as error:
+            self._ground.faults.note("session.record", error)
+            return
+        event.session_id = self.session_id
+        if not self._ground.content:
+            written.attributes = {name: told for name, told in written.attributes.items() if name not in _TOLD}
+        span = self._ground.tracer.start_span(
+            written.name, context=self.parent(), attributes=written.attributes, start_time=written.start_time
+        )
+        if written.error is not None:
+            span.set_status(Status(StatusCode.ERROR, written.error))
+        span.end(written.end_time)
+
+    def parent(self) -> Context:
+        """The context in which a span of this session starts: the current one if it is within, else the root's."""
+        current = otel_context.get_current()
+        within = trace.get_current_span(current).get_span_context().trace_id == self._trace_id
+        return current if within else self.context
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags, in the order in which they came."""
+        return list(self._tags)
+
+    @tags.setter
+    def tags(self, tags: Any) -> None:
+        self.set_tags(tags)
+
+    def add_tags(self, tags: Any) -> None:
+        """Append tags; those that are there stay once."""
+        self._retag(self._tags + tags_of(tags))
+
+    def set_tags(self, tags: Any) -> None:
+        """Replace all tags."""
+        self._retag(tags_of(tags))
+
+    def _retag(self, tags: list[str]) -> None:
+        if not self.is_running:
+            logger.warning("tags of the session %s stay as they are: it has ended", self.session_id)
+            return
+        self._tags = list(dict.fromkeys(tags))
+        self._root.set_attribute(names.TAGS, [plain.text(tag) for tag in self._tags])
+
+    def set_video(self, video: str) -> None:
+        """Name a recording of the session: a URL."""
+        self.video = str(video)
+        self._root.set_attribute(names.VIDEO_URL, plain.text(self.video))
+
+    # --- figures -------------------------------------------------------------------------------------
+
+    def _settled(self) -> Books:
+        try:
+            self._ground.processor.settle()
+        except Exception as error:
+            self._ground.faults.note("session.settle", error)
+        return self.books
+
+    @property
+    def token_cost(self) -> Decimal | None:
+        """What the session has cost so far in USD, exact; None where not one call has a known price."""
+        if not self.inherited and not self._root.get_span_context().trace_flags.sampled:
+            return None  # not sampled: nothing was recorded that could be counted
+        return self._settled().tally.cost
+
+    @property
+    def event_counts(self) -> dict[str, int]:
+        """How many events of each kind were recorded."""
+        tally = self._settled().tally
+        return {
+            "llms": tally.llm_calls,
+            "tools": tally.tool_calls,
+            "actions": tally.actions,
+            "errors": tally.errors,
+            "apis": 0,
+        }
+
+    def get_analytics(self) -> dict[str, int | str]:
+        """The figures so far, in the documented words; the session goes on."""
+        tally = self._settled().tally
+        return {
+            "LLM calls": tally.llm_calls,
+            "Tool calls": tally.tool_calls,
+            "Actions": tally.actions,
+            "Errors": tally.errors,
+            "Duration": duration_text(self.duration),
+            "Cost": cost_text(self.token_cost),
+        }
+
+    @property
+    def duration(self) -> float:
+        """Seconds since it began; up to its end, if it has ended."""
+        start = datetime.fromisoformat(self.init_timestamp)
+        end = datetime.fromisoformat(self.end_timestamp) if self.end_timestamp else datetime.now(timezone.utc)
+        return max((end - start).total_seconds(), 0.0)
+
+    # --- end -----------------------------------------------------------------------------------------
+
+    def end_session(
+        self, end_state: Any = names.INDETERMINATE, end_state_reason: str | None = None, video: str | None = None
+    ) -> str | None:
+        """End it, and return its cost in USD: `"0.000195"`; `"nan"` where not one call has a known price.
+
+        `end_state` is Success, Failure (or Fail) or Indeterminate; with any other word the session stays
+        open and None is returned, as for a session that has ended before.
+        """
+        state = end_state_of(end_state)
+        if state is None:
+            logger.warning(
+                "%r is no end state: use Success, Failure or Indeterminate. The session %s stays open",
+                end_state,
+                self.session_id,
+            )
+            return None
+        if not self.is_running:
+            logger.warning("the session %s has ended already, as %s", self.session_id, self.end_state)
+            return None
+        self.is_running = False
+        if video is not None:
+            self.set_video(video)
+        self.end_state, self.end_state_reason = state, end_state_reason
+        try:
+            self._close()
+        except Exception as error:
+            self._ground.faults.note("session.end", error)
+        self.deactivate()
+        self._ground.on_end(self)
+        return price_text(self._final_cost)
+
+    def _close(self) -> None:
+        self._final_cost = self.token_cost
+        self.end_timestamp = events.timestamp()
+        if not self.inherited:
+            attributes = self.books.tally.totals() | {names.END_STATE: self.end_state}
+            reason = self.end_state_reason
+            if reason is not None:
+                attributes[names.END_STATE_REASON] = plain.text(str(reason))
+            self._root.set_attributes(attributes)
+            if self.end_state != names.INDETERMINATE:
+                told = plain.text(str(reason)) if reason is not None and self.end_state == names.FAILURE else None
+                self._root.set_status(Status(_STATUS[self.end_state], told))
+            self._root.end()
+        self._ground.processor.closed(self._trace_id)
+
+    def __enter__(self) -> Session:
+        """Make it current within the block."""
+        self.activate()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        """End it with the block, unless the block has done so."""
+        del trace_back
+        if self.is_running:
+            if error is None:
+                self.end_session(names.SUCCESS)
+            else:
+                self.end_session(names.FAILURE, f"{type(error).__name__}: {plain.described(error)}".rstrip(": "))
+        self.deactivate()
+
+    async def __aenter__(self) -> Session:
+        """As `with`."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        """As `with`."""
+        self.__exit__(kind, error, trace_back)
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running else self.end_state
+        return f"<Session {self.session_id} {state}>"
+
+
+_TOLD = frozenset(
+    {
+        names.EVENT_PARAMS,
+        names.EVENT_RETURNS,
+        names.EVENT_LOGS,
+        names.EVENT_SCREENSHOT,
+        names.EVENT_DETAILS,
+        names.TOOL_CALL_ARGUMENTS,
+        names.TOOL_CALL_RESULT,
+        *names.CONTENT,
+    }
+)
+"""Attributes of events that tell content."""
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as the documents print them: `0.9s`, `1m 3.2s`, `1h 3.2s`; parts that are zero are left out."""
+    minutes, rest = divmod(round(max(seconds, 0.0), 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = [f"{hours}h"] if hours else []
+    parts += [f"{minutes}m"] if minutes else []
+    return " ".join([*parts, f"{rest:.1f}s"])
+
+
+def cost_text(cost: Decimal | None) -> str:
+    """A cost as the documents print it: `0.00` for nothing, else six decimals; `unknown` where it is."""
+    if cost is None:
+        return "unknown"
+    if not cost:
+        return "0.00"
+    return str(cost.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP))

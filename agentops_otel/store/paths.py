@@ -1,0 +1,67 @@
+"""Where the store of this user lies, and how it is opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentops_otel.store.base import StoreError
+from agentops_otel.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from agentops_otel.store.base import Store
+
+FILE_NAME = "sessions.db"
+
+
+def default_path() -> Path:
+    """The file of sessions: `AGENTOPS_STORE`, else `agentops_otel/sessions.db` in the user's data directory.
+
+    Raises:
+        StoreError: there is neither a setting nor a home directory.
+    """
+    told = os.environ.get("AGENTOPS_STORE")
+    return resolve(told) if told else _data_directory() / "agentops_otel" / FILE_NAME
+
+
+def resolve(path: str | os.PathLike[str] | None = None) -> Path:
+    """The file that `path` means: itself, `sessions.db` in a directory, the default one for None.
+
+    Raises:
+        StoreError: the path needs a home directory and there is none.
+    """
+    if path is None:
+        return default_path()
+    told = os.fspath(path)
+    try:
+        file = Path(told).expanduser().absolute()
+    except RuntimeError as error:
+        raise StoreError(f"{told}: {error}") from error
+    is_directory = file.is_dir() or told.endswith(("/", os.sep))
+    return file / FILE_NAME if is_directory else file
+
+
+def open_store(path: str | os.PathLike[str] | None = None) -> Store:
+    """The store at `path` (see `resolve`); nothing is read or made before it is used.
+
+    Raises:
+        StoreError: no path is given and there is no home directory.
+    """
+    return SQLiteStore(resolve(path))
+
+
+def _data_directory() -> Path:
+    try:
+        if sys.platform == "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Application Support"
+        told = os.environ.get("XDG_DATA_HOME", "")
+        # The XDG specification says to ignore a relative path.
+        return Path(told) if Path(told).is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise StoreError(
+            "there is no home directory to keep sessions in: set AGENTOPS_STORE to a file"
+        ) from error

@@ -1,0 +1,98 @@
+"""A session's row, made from its records: the rules that every store lists sessions by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from agentops_otel.accounting.tally import Tally
+from agentops_otel.conventions import names
+from agentops_otel.store.base import SessionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentops_otel.accounting.record import SpanRecord
+
+RULES: Final = 1
+"""Raise it when `summarise` or the tally reads the same records differently: roll-ups are then made anew."""
+
+DEFAULT_PROJECT: Final = "default"
+DIED: Final = "process ended without a word"
+NO_END: Final = "no end was received"
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the records alone say of a session. Whether an open one still runs must be asked each time."""
+
+    row: SessionRow
+    is_open: bool
+    """The root has started and not ended."""
+    owner: str | None
+    """The process that the root says it belongs to."""
+
+    def settled(self, is_alive: Callable[[str | None, int], bool]) -> SessionRow:
+        """The row as of now; `is_alive` is asked with the owner and the time of the newest record (ns)."""
+        if not self.is_open:
+            return self.row
+        if is_alive(self.owner, self.row.last_time):
+            return replace(self.row, is_running=True)
+        return replace(self.row, end_state_reason=DIED)
+
+
+def summarise(session_id: str, records: Sequence[SpanRecord]) -> Summary:
+    """Read a session from all of its records, of which there must be one at least, whatever their order."""
+    ordered = sorted(records, key=lambda record: (not record.is_session, record.start_time))
+    first = ordered[0]
+    root = first if first.is_session else None
+    tellers = ordered if root is None else [root]
+    tally = Tally.of(ordered)
+    row = SessionRow(
+        session_id=session_id,
+        project_id=str(_first_of(tellers, names.PROJECT_ID, of_resource=True) or DEFAULT_PROJECT),
+        start_time=first.start_time,
+        end_time=root.end_time if root is not None else None,
+        end_state=names.INDETERMINATE,
+        end_state_reason=None if root is not None else NO_END,
+        is_running=False,
+        tags=_tags(_first_of(tellers, names.TAGS)),
+        video=_text(_first_of(tellers, names.VIDEO_URL)),
+        cost=tally.cost,
+        unpriced_calls=tally.total.unpriced_calls,
+        llm_calls=tally.llm_calls,
+        tool_calls=tally.tool_calls,
+        actions=tally.actions,
+        errors=tally.errors,
+        tokens=tally.total.tokens,
+        models=sorted(tally.by_model, key=lambda model: (-tally.by_model[model].calls, model)),
+        resource=first.resource,
+        last_time=max(max(record.start_time, record.end_time or 0) for record in records),
+    )
+    if root is None or root.end_time is None:
+        return Summary(row, is_open=root is not None, owner=None if root is None else _owner(root))
+    row.end_state = str(root.attributes.get(names.END_STATE) or names.INDETERMINATE)
+    row.end_state_reason = _text(root.attributes.get(names.END_STATE_REASON))
+    return Summary(row, is_open=False, owner=None)
+
+
+def _first_of(records: Sequence[SpanRecord], name: str, *, of_resource: bool = False) -> Any:
+    for record in records:
+        value = (record.resource if of_resource else record.attributes).get(name)
+        if value:
+            return value
+    return None
+
+
+def _owner(root: SpanRecord) -> str | None:
+    return _text(root.attributes.get(names.OWNER) or root.resource.get(names.OWNER))
+
+
+def _tags(value: Any) -> list[str]:
+    if isinstance(value, (list, tuple)):
+        return [str(tag) for tag in value]
+    return [str(value)] if value else []
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None

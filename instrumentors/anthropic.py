@@ -1,0 +1,278 @@
+"""Anthropic's messages, from Anthropic itself and through the clouds of others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from agentops_otel.conventions import names
+from agentops_otel.conventions.model import (
+    Content,
+    Media,
+    Message,
+    Other,
+    Part,
+    Reasoning,
+    Request,
+    Response,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from agentops_otel.engine import Arguments, Operation, Server, Shape, listed, read
+from agentops_otel_instrumentors._stainless import StainlessInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+    "output_tokens_details",
+    "server_tool_use",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "iterations",
+)
+
+
+def _request(arguments: Arguments) -> Request:
+    wanted = read(arguments, "output_config.format.type") or read(arguments, "output_format.type")
+    return Request(
+        model=arguments.get("model"),
+        stream=arguments.get("stream") is True,
+        temperature=arguments.get("temperature"),
+        top_p=arguments.get("top_p"),
+        top_k=arguments.get("top_k"),
+        max_tokens=arguments.get("max_tokens") or arguments.get("max_tokens_to_sample"),
+        stop_sequences=arguments.get("stop_sequences"),
+        reasoning_level=read(arguments, "output_config.effort"),
+        output_type="json" if wanted == "json_schema" else None,
+    )
+
+
+def _usage(told: Any) -> Usage | None:
+    """Usage by the conventions' rule: Anthropic counts cached tokens beside the input, the conventions within."""
+    if read(told, "input_tokens") is None and read(told, "output_tokens") is None:
+        return None
+    return Usage.beside_cache(
+        read(told, "input_tokens"),
+        read(told, "cache_read_input_tokens"),
+        read(told, "cache_creation_input_tokens"),
+        output_tokens=read(told, "output_tokens"),
+        cache_write_1h_tokens=read(told, "cache_creation.ephemeral_1h_input_tokens"),
+        reasoning_tokens=read(told, "output_tokens_details.thinking_tokens"),
+        web_searches=read(told, "server_tool_use.web_search_requests"),
+    )
+
+
+def _response(answer: Any) -> Response:
+    told = read(answer, "usage")
+    tier, stop = read(told, "service_tier"), read(answer, "stop_reason")
+    conditions = ["processing=batch"] if tier == "batch" else []
+    conditions += [f"{name}={value}" for name in ("speed", "inference_geo") if (value := read(told, name))]
+    return Response(
+        id=read(answer, "id"),
+        model=read(answer, "model"),
+        finish_reasons=[stop or "error"],
+        usage=_usage(told),
+        service_tier=None if tier == "batch" else tier,
+        conditions=[told for told in conditions if not told.endswith(("=standard", "=global", "=not_available"))],
+        inner=_inner(told),
+    )
+
+
+def _inner(told: Any) -> list[tuple[str | None, Usage]]:
+    """Iterations that the usage leaves out though they are billed: compactions, and advice of another model."""
+    beside = [item for item in listed(read(told, "iterations")) if read(item, "type", "message") != "message"]
+    return [(read(item, "model"), used) for item in beside if (used := _usage(item)) is not None]
+
+
+def _fold(state: Any, event: Any, keep: bool) -> Any:
+    """Events as one message. Counts are cumulative: what an event says replaces what was said before."""
+    kind = event.type
+    if kind == "content_block_delta":
+        if keep:
+            _fold_delta(state["content"], event.index, event.delta)
+    elif kind == "message_start":
+        told = event.message
+        state = Shape(id=told.id, model=told.model, content={}, stop_reason=None, usage=Shape())
+        _fold_usage(state["usage"], told.usage)
+    elif kind == "content_block_start":
+        if keep:
+            state["content"][event.index] = _block(event.content_block)
+    elif kind == "message_delta":
+        state["stop_reason"] = event.delta.stop_reason or state["stop_reason"]
+        _fold_usage(state["usage"], event.usage)
+    elif hasattr(event, "completion"):  # the legacy text completion
+        state = state or Shape(id=event.id, model=event.model, content={0: Shape(type="text", text=[])}, stop_reason=None)
+        state["stop_reason"] = event.stop_reason
+        if keep:
+            state["content"][0]["text"].append(event.completion)
+    return state
+
+
+def _fold_usage(into: Shape, told: Any) -> None:
+    for name in _USAGE:
+        value = read(told, name)
+        if value is not None:
+            into[name] = value
+
+
+def _block(told: Any) -> Shape:
+    block = Shape(type=told.type, text=[read(told, "text", "")], thinking=[read(told, "thinking", "")], json=[])
+    for name in ("id", "name", "input", "tool_use_id", "content"):
+        block[name] = read(told, name)
+    return block
+
+
+def _fold_delta(content: dict[int, Shape], index: int, delta: Any) -> None:
+    block = content.get(index)
+    if block is None:
+        return
+    kind = delta.type
+    if kind == "text_delta":
+        block["text"].append(delta.text)
+    elif kind == "thinking_delta":
+        block["thinking"].append(delta.thinking)
+    elif kind == "input_json_delta":
+        block["json"].append(delta.partial_json)
+
+
+def _content(arguments: Arguments) -> Content:
+    system = arguments.get("system")
+    tools = [
+        Tool(
+            str(read(tool, "name", "")),
+            "function" if read(tool, "type", "custom") == "custom" else str(read(tool, "type")),
+            read(tool, "description"),
+            read(tool, "input_schema"),
+        )
+        for tool in listed(arguments.get("tools"))
+    ]
+    prompt = arguments.get("prompt")
+    messages = [_message(item) for item in listed(arguments.get("messages"))]
+    if isinstance(prompt, str):
+        messages.append(Message("user", [Text(prompt)]))
+    return Content(messages, [Text(system)] if isinstance(system, str) else _parts(system), tools)
+
+
+def _message(item: Any) -> Message:
+    told = read(item, "content")
+    role = str(read(item, "role", "user"))
+    return Message(role, [Text(told)] if isinstance(told, str) else _parts(told))
+
+
+def _parts(blocks: Any) -> list[Part]:
+    return [_part(block, str(read(block, "type", ""))) for block in listed(blocks)]
+
+
+def _part(block: Any, kind: str) -> Part:  # noqa: PLR0911 - one row for each kind of block
+    if kind == "text":
+        return Text(_text(read(block, "text", "")))
+    if kind == "thinking":
+        return Reasoning(_text(read(block, "thinking", "")))
+    if kind in {"tool_use", "server_tool_use", "mcp_tool_use"}:
+        return ToolCall(str(read(block, "name", "")), read(block, "id"), _arguments(block), server=kind != "tool_use")
+    if kind == "tool_result":
+        return ToolResult(_result(read(block, "content")), read(block, "tool_use_id"))
+    if kind.endswith("_tool_result"):
+        return ToolResult(_result(read(block, "content")), read(block, "tool_use_id"), server=True)
+    if kind in {"image", "document"}:
+        source = read(block, "source")
+        return Media(
+            kind, read(source, "media_type"), read(source, "data"), read(source, "url"), read(source, "file_id")
+        )
+    return Other(kind or "unknown")
+
+
+def _text(told: Any) -> str:
+    return told if isinstance(told, str) else "".join(listed(told))
+
+
+def _arguments(block: Any) -> Any:
+    pieces = "".join(listed(read(block, "json")))
+    if not pieces:
+        return read(block, "input")
+    try:
+        return json.loads(pieces)
+    except ValueError:  # cut off by max_tokens
+        return pieces
+
+
+def _result(told: Any) -> Any:
+    blocks = listed(told)
+    if blocks and all(read(block, "type") == "text" for block in blocks):
+        return "\n".join(str(read(block, "text", "")) for block in blocks)
+    return told
+
+
+def _output(answer: Any) -> Sequence[Message]:
+    told = read(answer, "content")
+    blocks = list(told.values()) if isinstance(told, dict) else told
+    completion = read(answer, "completion")
+    parts = [Text(completion)] if isinstance(completion, str) else _parts(blocks)
+    return [Message("assistant", parts, finish_reason=read(answer, "stop_reason"))] if parts else []
+
+
+def _batch_response(item: Any) -> Response:
+    """One line of a batch's results; only those that succeeded are billed."""
+    if read(item, "result.type") != "succeeded":
+        return Response()
+    response = _response(read(item, "result.message"))
+    response.conditions = ["processing=batch"]
+    return response
+
+
+_MESSAGES = Operation(
+    name=names.CHAT, request=_request, response=_response, fold=_fold, content=_content, output=_output
+)
+_COMPLETE = Operation(
+    name=names.TEXT_COMPLETION, request=_request, response=_response, fold=_fold, content=_content, output=_output
+)
+_BATCH_ITEM = Operation(
+    name=names.CHAT,
+    request=_request,
+    response=_batch_response,
+    output=lambda item: _output(read(item, "result.message")),
+)
+_BATCH = Operation(
+    name=names.FETCH_RESPONSE, request=lambda _: Request(), response=lambda _: Response(), each=_BATCH_ITEM
+)
+
+
+class AnthropicInstrumentor(StainlessInstrumentor):
+    """anthropic: messages (beta too), whole and streamed, the results of batches; Bedrock, Vertex, Foundry."""
+
+    library = "anthropic"
+    requires = ">=0.40,<3"
+    provider = "anthropic"
+    targets: ClassVar = {
+        f"anthropic:{prefix}Anthropic{cloud}.request": None
+        for cloud in ("", "Bedrock", "BedrockMantle", "Vertex", "Foundry", "AWS")
+        for prefix in ("", "Async")
+    }
+    routes: ClassVar = {
+        "POST /v1/messages": _MESSAGES,
+        "POST /v1/complete": _COMPLETE,
+        "GET /v1/messages/batches/*/results": _BATCH,
+    }
+    clouds: ClassVar = {
+        "Bedrock": "aws.bedrock",
+        "AWS": "aws.bedrock",
+        "Vertex": "gcp.vertex_ai",
+        "Foundry": "azure.ai.inference",
+    }
+
+    def server(self, client: Any, host: str, port: int | None) -> Server:
+        """The cloud is told by the client's class."""
+        found = super().server(client, host, port)
+        kinds = " ".join(kind.__name__ for kind in type(client).__mro__)
+        cloud = next((provider for word, provider in self.clouds.items() if word in kinds), found.provider)
+        return Server(cloud, found.address, found.port)

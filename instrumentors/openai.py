@@ -1,0 +1,200 @@
+"""OpenAI, and every provider that is spoken to through its client."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from agentops_otel.conventions import names
+from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
+from agentops_otel.engine import Arguments, Operation, Server, listed, read
+from agentops_otel_instrumentors import _openai_assistants as assistants
+from agentops_otel_instrumentors import _openai_chat as chat
+from agentops_otel_instrumentors import _openai_responses as responses
+from agentops_otel_instrumentors._stainless import StainlessInstrumentor
+
+_FLOAT_BYTES = 4
+
+
+def _embeddings_request(arguments: Arguments) -> Request:
+    encoding = arguments.get("encoding_format")
+    return Request(model=arguments.get("model"), encoding_formats=[encoding] if isinstance(encoding, str) else None)
+
+
+def _embeddings_response(answer: Any) -> Response:
+    first = next(iter(listed(read(answer, "data"))), None)
+    vector = read(first, "embedding")
+    size = len(vector) * 3 // 4 // _FLOAT_BYTES if isinstance(vector, str) else len(listed(vector))
+    used = read(answer, "usage.prompt_tokens")
+    return Response(
+        model=read(answer, "model"),
+        usage=None if used is None else Usage(input_tokens=used),
+        dimension_count=size or None,
+    )
+
+
+def _media_request(kind: str) -> Any:
+    def request(arguments: Arguments) -> Request:
+        return Request(
+            model=arguments.get("model"),
+            stream=arguments.get("stream") is True,
+            choice_count=arguments.get("n"),
+            output_type=kind,
+        )
+
+    return request
+
+
+def _media_response(answer: Any) -> Response:
+    told = read(answer, "usage")
+    parts = read(told, "input_tokens_details") or read(told, "input_token_details")
+    usage = None
+    if read(told, "input_tokens") is not None:
+        usage = Usage(
+            input_tokens=read(told, "input_tokens"),
+            output_tokens=read(told, "output_tokens"),
+            image_input_tokens=read(parts, "image_tokens"),
+            audio_input_tokens=read(parts, "audio_tokens"),
+            text_input_tokens=read(parts, "text_tokens"),
+            image_output_tokens=read(told, "output_tokens_details.image_tokens"),
+        )
+    elif read(told, "seconds") is not None:
+        usage = Usage(audio_seconds=read(told, "seconds"))
+    return Response(model=read(answer, "model"), usage=usage)
+
+
+def _media_fold(state: Any, event: Any, keep: bool) -> Any:
+    """Streams of images and transcripts end with an event that carries the usage of all."""
+    del keep
+    return event if getattr(event, "usage", None) is not None else state
+
+
+def _prompt(arguments: Arguments) -> Content:
+    told = arguments.get("prompt") or arguments.get("input")
+    return Content([Message("user", [Text(told)])] if isinstance(told, str) else [])
+
+
+def _pictures(answer: Any) -> list[Message]:
+    pictures = listed(read(answer, "data"))
+    return [
+        Message("assistant", [Media("image", "image/png", data=read(item, "b64_json"), uri=read(item, "url"))], None, "stop")
+        for item in pictures
+    ]
+
+
+def _transcript(answer: Any) -> list[Message]:
+    text = answer if isinstance(answer, str) else read(answer, "text")
+    return [Message("assistant", [Text(text)], finish_reason="stop")] if isinstance(text, str) else []
+
+
+_CHAT = Operation(
+    name=names.CHAT,
+    request=chat.request,
+    response=chat.response,
+    fold=chat.fold,
+    content=chat.content,
+    output=chat.output,
+)
+_COMPLETION = Operation(
+    name=names.TEXT_COMPLETION,
+    request=chat.request,
+    response=chat.response,
+    fold=chat.fold,
+    content=chat.content,
+    output=chat.output,
+)
+_RESPONSE = Operation(
+    name=names.CHAT,
+    request=responses.request,
+    response=responses.response,
+    fold=responses.fold,
+    content=responses.content,
+    output=responses.output,
+)
+_FETCHED = Operation(
+    name=names.FETCH_RESPONSE,
+    request=responses.fetched,
+    response=responses.response,
+    fold=responses.fold,
+    output=responses.output,
+)
+_EMBEDDINGS = Operation(name=names.EMBEDDINGS, request=_embeddings_request, response=_embeddings_response)
+_IMAGES = Operation(
+    name=names.GENERATE_CONTENT,
+    request=_media_request("image"),
+    response=_media_response,
+    fold=_media_fold,
+    content=_prompt,
+    output=_pictures,
+)
+_SPEECH = Operation(
+    name=names.GENERATE_CONTENT,
+    request=_media_request("speech"),
+    response=_media_response,
+    fold=_media_fold,
+    content=_prompt,
+)
+_TRANSCRIPT = Operation(
+    name=names.GENERATE_CONTENT,
+    request=_media_request("text"),
+    response=_media_response,
+    fold=_media_fold,
+    content=_prompt,
+    output=_transcript,
+)
+_MODERATION = Operation(
+    name=names.MODERATION,
+    request=lambda arguments: Request(model=arguments.get("model")),
+    response=lambda answer: Response(id=read(answer, "id"), model=read(answer, "model")),
+    kind=names.KIND_GUARDRAIL,
+)
+
+
+class OpenAIInstrumentor(StainlessInstrumentor):
+    """openai: chat, responses, completions, embeddings, images, audio and moderations, whole and streamed."""
+
+    library = "openai"
+    requires = ">=1.40,<4"
+    provider = "openai"
+    targets: ClassVar = {"openai:OpenAI.request": None, "openai:AsyncOpenAI.request": None}
+    routes: ClassVar = {
+        "POST /chat/completions": _CHAT,
+        "POST /completions": _COMPLETION,
+        "POST /responses": _RESPONSE,
+        "POST /responses/compact": _RESPONSE,
+        "GET /responses/*": _FETCHED,
+        "POST /embeddings": _EMBEDDINGS,
+        "POST /images/generations": _IMAGES,
+        "POST /images/edits": _IMAGES,
+        "POST /images/variations": _IMAGES,
+        "POST /audio/speech": _SPEECH,
+        "POST /audio/transcriptions": _TRANSCRIPT,
+        "POST /audio/translations": _TRANSCRIPT,
+        "POST /moderations": _MODERATION,
+        "POST /threads/runs": assistants.RUN,
+        "POST /threads/*/runs": assistants.RUN,
+        "GET /threads/*/runs/*": assistants.FETCHED_RUN,
+    }
+    providers: ClassVar = {
+        "openai.azure.com": "azure.ai.openai",
+        "cognitiveservices.azure.com": "azure.ai.openai",
+        "services.ai.azure.com": "azure.ai.inference",
+        "api.deepseek.com": "deepseek",
+        "api.x.ai": "x_ai",
+        "openrouter.ai": "openrouter",
+        "api.perplexity.ai": "perplexity",
+        "api.groq.com": "groq",
+        "api.mistral.ai": "mistral_ai",
+        "api.together.xyz": "together",
+        "api.together.ai": "together",
+        "api.fireworks.ai": "fireworks",
+        "api.cerebras.ai": "cerebras",
+        "api.moonshot.ai": "moonshot_ai",
+        "generativelanguage.googleapis.com": "gcp.gemini",
+    }
+
+    def server(self, client: Any, host: str, port: int | None) -> Server:
+        """Azure's own client says who it is, whichever gateway stands before the deployment."""
+        found = super().server(client, host, port)
+        if any(kind.__name__.endswith("AzureOpenAI") for kind in type(client).__mro__):
+            return Server("azure.ai.openai", found.address, found.port)
+        return found
