@@ -10,7 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
@@ -23,6 +23,12 @@ from agentops_otel.faults import Faults
 from agentops_otel.sessions.identity import session_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
 from agentops_otel.sessions.session import Ground, Session, duration_text, tags_of
+from agentops_otel.store.paths import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentops_otel.delivery import Receiver
 
 logger = logging.getLogger("agentops_otel")
 
@@ -35,7 +41,9 @@ class Client:
     `init` sets it up; everything else does so by itself with the defaults if it comes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, receivers: Sequence[Receiver] | None = None) -> None:
+        """`receivers` take the records instead of the store or endpoint that the configuration names."""
+        self.receivers = receivers
         self.config = Configuration()
         self.faults = Faults()
         self.registry = Registry()
@@ -82,7 +90,7 @@ class Client:
                 logger.warning("%s. It is not used: sessions are kept without it", problem)
                 config = replace(config, api_key=None)
         self.config = config
-        built = pipeline.build(config, self.faults)
+        built = pipeline.build(config, self.faults, self.receivers)
         self.pipeline = built
         content = config.content_captured(built.endpoint)
         if built.endpoint is not None and not content:
@@ -237,7 +245,7 @@ class Client:
             lines.append(f"Sent to {built.endpoint}")
         else:
             which = self._ended[0].session_id[:8] if self._ended_count == 1 else None
-            lines.append(f"Look at it: {command('show', which) if which else command('ls')}")
+            lines.append(f"Look at it: {command(self.config.store, 'show' if which else 'ls', which)}")
         try:
             sys.stderr.write("".join(f"{line}\n" for line in lines))
             sys.stderr.flush()
@@ -270,11 +278,15 @@ def _dollars(cost: Decimal) -> str:
     return f"{cost:.2f}" if not cost else f"{cost:.6f}"
 
 
-def command(verb: str, session_id: str | None = None) -> str:
-    """The command that opens a session, as it can be typed here."""
-    found = shutil.which("agentops-otel")
-    program = "agentops-otel" if found else f"{shlex.quote(sys.executable)} -m agentops_otel"
-    return " ".join(part for part in (program, "sessions", verb, session_id) if part)
+def command(store: str | None, verb: str, session_id: str | None = None) -> str:
+    """The command that opens a session, as it can be typed here and now, in another terminal too."""
+    words = ["agentops-otel"] if shutil.which("agentops-otel") else [sys.executable, "-m", "agentops_otel"]
+    words += ["sessions", verb]
+    if session_id is not None:
+        words.append(session_id)
+    if store is not None:
+        words += ["--store", str(resolve(store))]
+    return shlex.join(words)
 
 
 default = Client()

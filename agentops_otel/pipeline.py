@@ -22,6 +22,8 @@ from agentops_otel.store.paths import resolve
 from agentops_otel.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.trace import Tracer
 
     from agentops_otel.configuration import Configuration
@@ -55,10 +57,12 @@ class Pipeline:
     """Whether the tracer provider is the program's own."""
 
 
-def build(config: Configuration, faults: Faults) -> Pipeline:
+def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] | None = None) -> Pipeline:
     """The pipeline that this configuration asks for; the program's own tracer provider is joined, if it has one."""
     provider, joined = _provider(config)
-    receivers, endpoint = _receivers(config, faults, joined=joined)
+    endpoint = None
+    if receivers is None:
+        receivers, endpoint = _receivers(config, faults, joined=joined)
     prices = Prices(_overrides(config))
     delivery = Delivery(receivers, faults)
     processor = SessionProcessor(

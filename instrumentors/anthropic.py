@@ -110,7 +110,7 @@ def _fold(state: Any, event: Any, keep: bool) -> Any:
     elif kind == "message_delta":
         state["stop_reason"] = event.delta.stop_reason or state["stop_reason"]
         _fold_usage(state["usage"], event.usage)
-    elif hasattr(event, "completion"):  # the legacy text completion
+    elif getattr(event, "completion", None) is not None:  # the legacy text completion
         state = state or Shape(id=event.id, model=event.model, content={0: Shape(type="text", text=[])}, stop_reason=None)
         state["stop_reason"] = event.stop_reason
         if keep:

@@ -37,3 +37,10 @@ def parsed(body: str | bytes) -> Any:
         ValueError: it is no JSON.
     """
     return json.loads(body, object_hook=Shape)
+
+
+def shaped(chunk: Any) -> Any:
+    """A chunk that came as plain dicts, because the caller asked the library for those, as `Shape`s."""
+    if isinstance(chunk, dict):
+        return Shape((name, shaped(value)) for name, value in chunk.items())
+    return [shaped(item) for item in chunk] if isinstance(chunk, list) else chunk

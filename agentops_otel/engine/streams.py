@@ -9,6 +9,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from agentops_otel.engine.reading import shaped
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -44,7 +46,7 @@ class Watch:
             if self.each is not None:
                 call.one_of_batch(chunk)
             elif self.fold is not None:
-                self.state = self.fold(self.state, chunk, self.keep)
+                self.state = self.fold(self.state, shaped(chunk) if type(chunk) is dict else chunk, self.keep)
         except Exception as error:  # a malformed chunk spoils itself, not the rest
             call.recorder.faults.note("engine.chunk", error)
 
