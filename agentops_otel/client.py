@@ -224,12 +224,13 @@ class Client:
             for session in self.sessions:
                 session.end_session(names.INDETERMINATE, "process exited without end_session")
             built = self.pipeline
-            complete = built is None or built.delivery.close(self.config.max_wait_time / 1000)
-            self._summarise(complete=complete)
+            if built is not None:
+                built.delivery.close(self.config.max_wait_time / 1000)
+            self._summarise()
         except Exception as error:
             self.faults.note("client.exit", error)
 
-    def _summarise(self, *, complete: bool) -> None:
+    def _summarise(self) -> None:
         """The classic line for each session, then where to look. Only what can be opened is named."""
         built = self.pipeline
         if not self._ended or built is None:
@@ -237,8 +238,7 @@ class Client:
         lines = [summary_line(session) for session in self._ended]
         if self._ended_count > len(self._ended):
             lines.append(f"... and {self._ended_count - len(self._ended)} more sessions")
-        delivery, waiting = built.delivery, built.processor.waiting
-        lost = built.processor.dropped + delivery.undelivered + (0 if complete else waiting)
+        lost = built.processor.made - built.delivery.delivered
         if lost:
             lines.append(f"{lost} spans did not reach {built.endpoint or 'the local store'}")
         elif built.endpoint is not None:

@@ -67,26 +67,23 @@ class OtlpReceiver:
         self.name = endpoint
         self._config = config
         self._explicit = config.receiver is not None
-        self._exporter: Any = None
+        # Made, and imported, now: while a process ends, the SDK's modules cannot be imported any more.
+        self._exporter = self._made()
 
     def deliver(self, records: Sequence[SpanRecord]) -> bool:
         """Export those that have ended; False if the endpoint did not take them."""
         spans = [span_of(record) for record in records if record.end_time is not None]
         if not spans:
             return True
-        if self._exporter is None:
-            self._exporter = self._made()
         return bool(self._exporter.export(spans).name == "SUCCESS")
 
     def close(self) -> None:
         """Shut the exporter down."""
-        if self._exporter is not None:
-            self._exporter.shutdown()
+        self._exporter.shutdown()
 
     def _made(self) -> Any:
-        # Imported here, on the delivery's thread: gRPC alone takes longer than all the rest.
         if self._protocol() == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - gRPC is slow to import
                 OTLPSpanExporter as GrpcExporter,
             )
 
@@ -94,7 +91,7 @@ class OtlpReceiver:
             if self._explicit:
                 options |= {"endpoint": self.name, "insecure": not self.name.startswith("https")}
             return GrpcExporter(**options)
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - not without an endpoint
             OTLPSpanExporter as HttpExporter,
         )
 

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 _COMMANDS: Final = {
-    "demo": "Run a small agent, without a key or a network, and show its session.",
+    "demo": "Watch a small agent at work; no key and no network needed.",
     "sessions": "List, show and export the sessions on this machine.",
 }
 """Each lies in the module of its name, under its name."""

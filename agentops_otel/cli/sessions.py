@@ -154,7 +154,8 @@ def _candidates(store: Store, reference: str, ids: list[str]) -> Iterator[str]:
     for session_id in ids[:_CANDIDATES]:
         row = store.session(session_id)
         if row is not None:
-            yield f"  {text.clean(session_id)}  {_started(row)}  {_state(row, colour=False)}  {_tags(row)}".rstrip()
+            told = text.clean(session_id), _started(row), _state(row, colour=False), _tags(row)
+            yield f"  {'  '.join(told)}".rstrip()
     if len(ids) > _CANDIDATES:
         yield f"  and {len(ids) - _CANDIDATES} more"
 
@@ -218,12 +219,9 @@ def _head(row: SessionRow, colour: bool) -> list[str]:
 
 
 def _cost(row: SessionRow) -> str:
-    shown = text.money(row.cost)
-    return (
-        f"{shown} and {text.several(row.unpriced_calls, 'call')} of unknown price"
-        if row.unpriced_calls
-        else shown
-    )
+    unknown = f"{text.several(row.unpriced_calls, 'call')} of unknown price" if row.unpriced_calls else ""
+    known = text.money(row.cost) if row.cost is not None else ""
+    return " and ".join(filter(None, (known, unknown)))
 
 
 def _tokens(row: SessionRow) -> str:

@@ -71,7 +71,7 @@ def paint(
     text: str, colour: str | None, *, on: bool, bold: bool | None = None, dim: bool | None = None
 ) -> str:
     """The text in a colour, if colours are `on`."""
-    return click.style(text, fg=colour, bold=bold, dim=dim) if on else text
+    return click.style(text, fg=colour, bold=bold, dim=dim) if on and text else text
 
 
 def money(cost: Decimal | None, *, unpriced: int = 0) -> str:

@@ -47,8 +47,8 @@ def render(records: Sequence[SpanRecord], colour: bool) -> list[str]:
     """
     counted = _Counted(Listing.of(records))
     rows = [
-        (_label(record, before, colour), *counted.figures(record), counted.error(record, colour))
-        for record, before in _walk(records)
+        (_label(record, before, colour), *counted.figures(record), counted.error(record, colour) or note)
+        for record, before, note in _walk(records, paint("parent not received", None, on=colour, dim=True))
     ]
     return aligned(rows, right=frozenset({1, 2, 3})) if rows else []
 
@@ -100,7 +100,7 @@ def _label(record: SpanRecord, before: str, colour: bool) -> str:
     name = clean(record.name)
     if _KINDS.get(str(operation)) not in {None, names.KIND_LLM}:
         name = name.removeprefix(f"{operation} ")  # the kind says so already
-    said = paint(kind, _COLOURS.get(kind), on=colour, bold=kind == names.KIND_SESSION)
+    said = paint(kind, _COLOURS.get(kind), on=colour, bold=kind == names.KIND_SESSION or None)
     drawn = paint(before, None, on=colour, dim=True) + said
     if name in {"", kind}:
         return drawn
@@ -112,8 +112,8 @@ def _kind(record: SpanRecord) -> str:
     return clean(told.get(names.SPAN_KIND) or _KINDS.get(str(told.get(names.OPERATION_NAME))) or "span")
 
 
-def _walk(records: Sequence[SpanRecord]) -> Iterator[tuple[SpanRecord, str]]:
-    """Every record once, parents before children, with the lines that lead to it.
+def _walk(records: Sequence[SpanRecord], orphan: str) -> Iterator[tuple[SpanRecord, str, str]]:
+    """Every record once, parents before children, with the lines that lead to it, and a note on an orphan.
 
     The records are foreign: parents may be missing, or be their own descendants.
     """
@@ -137,7 +137,8 @@ def _walk(records: Sequence[SpanRecord]) -> Iterator[tuple[SpanRecord, str]]:
             if key in seen:
                 continue
             seen.add(key)
-            yield record, before
+            is_orphan = not before and record.parent_id is not None and not record.is_session
+            yield record, before, orphan if is_orphan else ""
             below = [child for child in children.get(key, ()) if (child.trace_id, child.span_id) not in seen]
             drawn = under if len(under) < 3 * _DEEPEST else under[:-3]
             for number, child in enumerate(reversed(below)):

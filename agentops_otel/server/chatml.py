@@ -24,11 +24,14 @@ def completion(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _wrapped(attributes: Mapping[str, Any], name: str, before: list[Message]) -> dict[str, Any] | None:
-    messages = [*before, *_read(attributes, name)]
-    if messages:
-        return {"type": "chatml", "messages": list(chatml(messages))}
-    value = attributes.get(name)
-    return {"type": "string", "string": value} if isinstance(value, str) and value not in {"", "[]"} else None
+    messages, value = _read(attributes, name), attributes.get(name)
+    if not messages and isinstance(value, str) and value not in {"", "[]"}:
+        if not before:
+            return {"type": "string", "string": value}
+        messages = [Message("user", [Text(value)])]
+    if not before and not messages:
+        return None
+    return {"type": "chatml", "messages": list(chatml([*before, *messages]))}
 
 
 def _system(attributes: Mapping[str, Any]) -> list[Message]:

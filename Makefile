@@ -1,0 +1,43 @@
+# The two commands are `make demo` and `make test`; each sets up what it needs, on Python >= 3.10.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PIP_NO_INPUT = 1
+
+.PHONY: help demo test lint format matrix bench serve clean
+
+help:            ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/demo.done    ## run a small agent against a provider that ships with the project, offline
+	@$(BIN)/agentops-otel demo
+
+test: $(VENV)/test.done    ## run all tests
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
+
+lint: $(VENV)/lint.done    ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p agentops_otel -p agentops_otel_instrumentors
+
+format: $(VENV)/lint.done  ## bring the code into shape
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+matrix:          ## tests on every Python here, with the oldest and newest libraries
+	@scripts/matrix
+
+bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
+	@$(BIN)/python benchmarks/calls.py
+
+clean:           ## remove what was made
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.done: $(VENV)/bin/python pyproject.toml
+	@$(PIP) install -e '.[$*]'
+	@touch $@
