@@ -206,7 +206,7 @@ class Prices:
             answer = self._calculate(
                 self._usage(**counts),
                 model,
-                provider_id=provider,
+                provider_id=provider or None,
                 genai_request_timestamp=when,
                 price_context=dict(special) or None,
             )
@@ -273,7 +273,7 @@ def _counts(usage: Usage) -> dict[str, int | float]:
 def _candidates(provider: str | None, model: str) -> list[tuple[str, str]]:
     """(provider, model) pairs to look up in turn: as told, then by the prefix in the model's own name."""
     known = _PROVIDERS.get(provider or "", provider or "")
-    pairs = [(known, model)] if known else []
+    pairs = [(known, model)]  # without a provider, its own name tells whose model it is
     prefix, _, rest = model.partition("/")
     if rest and prefix != known:
         pairs.append((_PROVIDERS.get(prefix, prefix), rest))

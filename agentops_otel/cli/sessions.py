@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.store import SessionRow, Store
 
     _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -93,7 +92,8 @@ def list_sessions(limit: int, as_json: bool, store: str | None) -> None:
 def show(reference: str, as_json: bool, store: str | None) -> None:
     """Show a session and its spans as a tree."""
     with _opened(store) as opened:
-        row, records = _found(opened, reference, store)
+        row = _found(opened, reference, store)
+        records = opened.spans(row.session_id)
         if as_json:
             _print_json(export_of(row, records))
             return
@@ -110,7 +110,8 @@ def show(reference: str, as_json: bool, store: str | None) -> None:
 def export(reference: str, form: str, output: Path | None, store: str | None) -> None:  # noqa: ARG001 - one form so far
     """Print all that is known of a session as JSON."""
     with _opened(store) as opened:
-        whole = export_of(*_found(opened, reference, store))
+        row = _found(opened, reference, store)
+        whole = export_of(row, opened.spans(row.session_id))
     if output is None or str(output) == "-":
         _print_json(whole)
         return
@@ -134,7 +135,7 @@ def _opened(path: str | None) -> Iterator[Store]:
         raise click.ClickException(text.clean(error)) from error
 
 
-def _found(store: Store, reference: str, path: str | None) -> tuple[SessionRow, list[SpanRecord]]:
+def _found(store: Store, reference: str, path: str | None) -> SessionRow:
     ids = store.find(reference)
     if len(ids) > 1:
         raise _Ambiguous("\n".join(_candidates(store, reference, ids)))
@@ -146,7 +147,7 @@ def _found(store: Store, reference: str, path: str | None) -> tuple[SessionRow, 
             f"no session in {resolve(path)} is called {text.clean(reference)!r}\n"
             "See which there are: agentops-otel sessions ls"
         )
-    return row, store.spans(row.session_id)
+    return row
 
 
 def _candidates(store: Store, reference: str, ids: list[str]) -> Iterator[str]:

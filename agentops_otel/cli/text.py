@@ -20,7 +20,7 @@ COLOURS: Final = {"Success": "green", "Failure": "red", "Indeterminate": "yellow
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
 # Whole escape sequences go, so that what is left of them is not read as text.
 _SEQUENCES: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
 )
 _UNSAFE_IN_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _PLAIN: Final = str.maketrans(

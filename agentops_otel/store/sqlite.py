@@ -337,8 +337,8 @@ class SQLiteStore:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
-    connection.execute(f"BEGIN {mode}")
     try:
+        connection.execute(f"BEGIN {mode}")
         yield
         connection.execute("COMMIT")
     except BaseException:

@@ -67,14 +67,18 @@ def test_the_table(store, run):
     store.insert([recent(root({names.OWNER: Owner.claim(store.owners).name}, trace="1" * 32, end=None), 30)])
     store.insert([recent(llm(None, trace="2" * 32), 4 * 86_400)])
     heading, *lines = run("ls").splitlines()
-    assert heading.split() == "ID STARTED STATE TIME COST LLMS TOOLS ERRORS IN/CACHED/OUT TAGS".split()
+    assert re.split(" +", heading) == [
+        *("ID", "STARTED", "STATE", "TIME", "COST", "LLMS", "TOOLS", "ERRORS", "IN/CACHED/OUT", "TAGS")
+    ]
     assert [line[:8] for line in lines] == ["11111111", "0af76519", "22222222"]
-    assert re.search(r"30s ago +running +30\.\ds +\$0\.00 +0 +0 +0 +0/0/0$", lines[0])
+    assert re.search(r"3\ds ago +running +3\d\.\ds +\$0\.00 +0 +0 +0 +0/0/0$", lines[0])
     assert re.search(
         r"\d\d:\d\d 2m ago +Success +4\.2s +\$0\.0012 +1 +1 +1 +12\.4k/8\.2k/950 +nightly, 返金$", lines[1]
     )
     assert re.search(r"4d ago +Indeterminate +1\.0s +\? +1 +0 +0 +100/0/20$", lines[2])
-    ends = {line.index(state) for line, state in zip(lines, ("running", "Success", "Indeterminate"), strict=True)}
+    ends = {
+        line.index(state) for line, state in zip(lines, ("running", "Success", "Indeterminate"), strict=True)
+    }
     assert ends == {heading.index("STATE")}, "columns are aligned"
 
 
@@ -127,7 +131,10 @@ def test_a_session_in_full(store, run):
     store.insert(
         [
             recent(root(ENDED, end=4.25)),
-            recent(span("invoke_agent planner", {names.OPERATION_NAME: names.INVOKE_AGENT}, span_id="1" * 16), 119),
+            recent(
+                span("invoke_agent planner", {names.OPERATION_NAME: names.INVOKE_AGENT}, span_id="1" * 16),
+                119,
+            ),
             recent(
                 llm(
                     0.00123,
@@ -153,11 +160,11 @@ def test_a_session_in_full(store, run):
     ]
     assert re.fullmatch(r"Started   \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, 2m ago", lines[2])
     assert lines[10:] == [
-        "session               4.2s  12.5k→970  $0.0012+?",
-        "├─ agent planner      1.0s",
-        "│  ├─ llm chat gpt-4o  1.0s  12.4k→950    $0.0012".replace("gpt-4o  1.0s", "gpt-4o  1.0s"),
-        "│  └─ tool search     1.0s                         ✗ ValueError: it broke",
-        "└─ llm chat odd       1.0s     100→20          ?",
+        "session                4.2s  12.5k→970  $0.0012+?",
+        "├─ agent planner       1.0s",
+        "│  ├─ llm chat gpt-4o  1.0s  12.4k→950    $0.0012",
+        "│  └─ tool search      1.0s                        ✗ ValueError: it broke",
+        "└─ llm chat odd        1.0s     100→20          ?",
     ]
 
 
@@ -225,7 +232,9 @@ def test_nothing_foreign_reaches_the_terminal(store, run):
         [
             root({**told, names.SESSION_ID: EVIL}),
             failed(
-                span(EVIL, {names.SESSION_ID: EVIL, names.SPAN_KIND: EVIL, names.OPERATION_NAME: EVIL}), EVIL, EVIL
+                span(EVIL, {names.SESSION_ID: EVIL, names.SPAN_KIND: EVIL, names.OPERATION_NAME: EVIL}),
+                EVIL,
+                EVIL,
             ),
             llm(model=EVIL, attributes={names.SESSION_ID: EVIL}),
         ]
@@ -258,12 +267,10 @@ def test_spans_without_a_parent_and_in_circles_are_all_there():
         span("one", span_id="1" * 16, parent_id="2" * 16, start=3),
         span("two", span_id="2" * 16, parent_id="1" * 16, start=4),
     ]
-    assert tree.render(records, colour=False) == [
-        "span orphan  0ms        parent not received".replace("0ms", "0ms"),
-        "span self  ",
-    ] or [line.split()[:3] for line in tree.render(records, colour=False)]
-    names_ = [re.search("orphan|self|one|two", line)[0] for line in tree.render(records, colour=False)]
-    assert names_ == ["orphan", "self", "one", "two"]
+    lines = tree.render(records, colour=False)
+    assert [re.search("orphan|self|one|two", line)[0] for line in lines] == ["orphan", "self", "one", "two"]
+    assert lines[0].endswith("parent not received")
+    assert lines[3].startswith("└─ ")
     assert tree.render([], colour=False) == []
 
 
@@ -338,7 +345,8 @@ def test_spans_of_time(seconds, shown):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "just now"), (59, "59s ago"), (60, "1m ago"), (7200, "2h ago"), (200_000, "2d ago")]
+    ("seconds", "shown"),
+    [(0, "just now"), (59, "59s ago"), (60, "1m ago"), (7200, "2h ago"), (200_000, "2d ago")],
 )
 def test_how_long_ago(seconds, shown):
     assert text.ago(seconds) == shown
@@ -362,7 +370,7 @@ def test_counts(number, shown):
         ("a\x1b", "a"),
         ("a\nb\tc", "a b c"),
         ("\u202eback\u2069", "back"),
-        ("\x9b31m", "31m"),
+        ("\x9b31mred", "red"),
         ("\ud800", ""),
     ],
 )

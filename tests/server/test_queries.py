@@ -18,7 +18,12 @@ from agentops_otel.server.listing import Listing
 from agentops_otel.server.queries import export, session_json, timestamp
 from agentops_otel.store.sqlite import SQLiteStore
 
-ENDED = {names.END_STATE: names.FAILURE, names.END_STATE_REASON: "no luck", names.TAGS: ["a"], names.VIDEO_URL: "v://1"}
+ENDED = {
+    names.END_STATE: names.FAILURE,
+    names.END_STATE_REASON: "no luck",
+    names.TAGS: ["a"],
+    names.VIDEO_URL: "v://1",
+}
 TOKENS = {
     "input_tokens": 0,
     "output_tokens": 0,
@@ -83,7 +88,10 @@ def test_a_session_as_json(store):
 
 def test_a_cost_that_nobody_knows_is_null_and_no_calls_cost_nothing(store):
     store.insert([llm(None), root(ENDED, trace="1" * 32)])
-    assert {row.session_id[0]: session_json(row)["cost"] for row in store.sessions()} == {"0": None, "1": "0.00"}
+    assert {row.session_id[0]: session_json(row)["cost"] for row in store.sessions()} == {
+        "0": None,
+        "1": "0.00",
+    }
 
 
 def test_durations(store):
@@ -208,7 +216,9 @@ def test_content_that_was_not_captured_is_null(exported):
         ('[{"role": "user", "parts": 5}]', {"type": "string", "string": '[{"role": "user", "parts": 5}]'}),
         (said("user"), {"type": "chatml", "messages": [{"role": "user", "content": None}]}),
         (
-            said("assistant", text("a"), {"type": "tool_call", "id": "c", "name": "f", "arguments": {"x": 1}}),
+            said(
+                "assistant", text("a"), {"type": "tool_call", "id": "c", "name": "f", "arguments": {"x": 1}}
+            ),
             {
                 "type": "chatml",
                 "messages": [
@@ -216,7 +226,11 @@ def test_content_that_was_not_captured_is_null(exported):
                         "role": "assistant",
                         "content": "a",
                         "tool_calls": [
-                            {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+                            {
+                                "id": "c",
+                                "type": "function",
+                                "function": {"name": "f", "arguments": '{"x": 1}'},
+                            }
                         ],
                     }
                 ],
@@ -275,7 +289,9 @@ def test_a_call_that_two_spans_tell_of_is_listed_once_where_it_was_made(exported
 
 def test_a_background_response_has_the_usage_that_its_fetch_brought(exported):
     asked = span(
-        "chat", {names.OPERATION_NAME: names.CHAT, names.RESPONSE_ID: "r1", names.RESPONSE_STATUS: "queued"}, end=1
+        "chat",
+        {names.OPERATION_NAME: names.CHAT, names.RESPONSE_ID: "r1", names.RESPONSE_STATUS: "queued"},
+        end=1,
     )
     fetched = span(
         "fetch",
@@ -293,7 +309,9 @@ def test_a_background_response_has_the_usage_that_its_fetch_brought(exported):
     whole = exported(asked, fetched)
     assert whole["llms"] == [IsPartialDict(prompt_tokens=11, completion_tokens=5, cost="0.25")]
     assert whole["llms"][0]["completion"]["messages"] == [{"role": "assistant", "content": "done"}]
-    assert whole["statistics"] == IsPartialDict(prompt_tokens=11, completion_tokens=5, cost="0.25", llm_calls=1)
+    assert whole["statistics"] == IsPartialDict(
+        prompt_tokens=11, completion_tokens=5, cost="0.25", llm_calls=1
+    )
 
 
 def test_tools_and_actions(exported):
@@ -345,11 +363,19 @@ def test_tools_and_actions(exported):
 def test_the_agent_is_the_nearest_one_above(exported):
     agents = [
         span("outer", {names.SPAN_KIND: names.KIND_AGENT}, span_id="1" * 16, end=9),
-        span("inner", {names.SPAN_KIND: names.KIND_AGENT, names.AGENT_ID: "a2"}, parent_id="1" * 16, span_id="2" * 16),
+        span(
+            "inner",
+            {names.SPAN_KIND: names.KIND_AGENT, names.AGENT_ID: "a2"},
+            parent_id="1" * 16,
+            span_id="2" * 16,
+        ),
         span("between", parent_id="2" * 16, span_id="3" * 16),
     ]
     whole = exported(
-        *agents, tool("deep", parent_id="3" * 16), tool("flat", parent_id="1" * 16), tool("none", parent_id="9" * 16)
+        *agents,
+        tool("deep", parent_id="3" * 16),
+        tool("flat", parent_id="1" * 16),
+        tool("none", parent_id="9" * 16),
     )
     assert {made["name"]: made["agent_id"] for made in whole["tools"]} == {
         "deep": "a2",
@@ -359,7 +385,9 @@ def test_the_agent_is_the_nearest_one_above(exported):
 
 
 def test_parents_in_a_circle_end(exported):
-    whole = exported(tool("a", span_id="1" * 16, parent_id="2" * 16), tool("b", span_id="2" * 16, parent_id="1" * 16))
+    whole = exported(
+        tool("a", span_id="1" * 16, parent_id="2" * 16), tool("b", span_id="2" * 16, parent_id="1" * 16)
+    )
     assert len(whole["tools"]) == 2
 
 
@@ -434,11 +462,22 @@ _PARTS = [
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(_PARTS), st.integers(0, 9), st.booleans(), st.integers(0, 9)), max_size=9))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(_PARTS), st.integers(0, 9), st.booleans(), st.integers(0, 9)), max_size=9
+    )
+)
 def test_the_lists_are_as_long_as_the_counts(drawn):
     records = []
     for (attributes, parent, fails, start), number in zip(drawn, itertools.count(), strict=False):
-        record = span("any", attributes, span_id=f"{number:016x}", parent_id=f"{parent:016x}", start=start, end=start + 2)
+        record = span(
+            "any",
+            attributes,
+            span_id=f"{number:016x}",
+            parent_id=f"{parent:016x}",
+            start=start,
+            end=start + 2,
+        )
         records.append(failed(record) if fails else record)
     listing, tally = Listing.of(records), Tally.of(records)
     assert [len(listed) for listed in listing.lists] == [
@@ -451,10 +490,21 @@ def test_the_lists_are_as_long_as_the_counts(drawn):
 
 
 def test_the_row_and_the_export_agree(store):
-    store.insert([root(ENDED), llm(0.5), llm(None, parent_id=ROOT_ID), failed(tool()), llm(0.25, start=9, end=10)])
+    store.insert(
+        [root(ENDED), llm(0.5), llm(None, parent_id=ROOT_ID), failed(tool()), llm(0.25, start=9, end=10)]
+    )
     row, statistics = session_json(store.session(SESSION)), export(store, SESSION)["statistics"]
     shared = row.keys() & statistics.keys()
-    assert shared >= {"cost", "unpriced_calls", "duration", "llm_calls", "tool_calls", "actions", "errors", "tokens"}
+    assert shared >= {
+        "cost",
+        "unpriced_calls",
+        "duration",
+        "llm_calls",
+        "tool_calls",
+        "actions",
+        "errors",
+        "tokens",
+    }
     assert {name: row[name] for name in shared} == {name: statistics[name] for name in shared}
     assert Decimal(statistics["cost"]) == Decimal("0.75")
     assert store.session(SESSION).last_time == BEGIN + 10 * SECOND

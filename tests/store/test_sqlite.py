@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -27,7 +28,11 @@ from agentops_otel.store import StoreError, StoreExporter, base, default_path, o
 from agentops_otel.store.sqlite import SQLiteStore
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-ENDED = {names.END_STATE: names.SUCCESS, names.END_STATE_REASON: "all done", names.TAGS: ["nightly", "refund"]}
+ENDED = {
+    names.END_STATE: names.SUCCESS,
+    names.END_STATE_REASON: "all done",
+    names.TAGS: ["nightly", "refund"],
+}
 
 
 @pytest.fixture
@@ -112,7 +117,11 @@ def test_an_end_that_names_another_session_moves_the_record(store):
 def test_equal_resources_are_kept_once(store):
     store.insert([span(resource={"a": 1, "b": 2}), span(resource={"b": 2, "a": 1}), span(resource={"a": 2})])
     assert query(store, "SELECT count(*) FROM resources") == [(2,)]
-    assert [record.resource for record in store.spans(SESSION)] == [{"a": 1, "b": 2}, {"a": 1, "b": 2}, {"a": 2}]
+    assert [record.resource for record in store.spans(SESSION)] == [
+        {"a": 1, "b": 2},
+        {"a": 1, "b": 2},
+        {"a": 2},
+    ]
 
 
 class Broken:
@@ -122,11 +131,24 @@ class Broken:
 
 @pytest.mark.parametrize(
     "value",
-    [math.nan, math.inf, -math.inf, "\ud800", "a\udfffb", b"bytes", 2**70, Broken(), {"deep": {"er": "\ud800"}}, None],
+    [
+        math.nan,
+        math.inf,
+        -math.inf,
+        "\ud800",
+        "a\udfffb",
+        b"bytes",
+        2**70,
+        Broken(),
+        {"deep": {"er": "\ud800"}},
+        None,
+    ],
     ids=["nan", "inf", "-inf", "lone", "lone inside", "bytes", "huge", "no text", "deep", "None"],
 )
 def test_no_value_breaks_an_insert(store, value):
-    bad = span("\ud800", {"bad": value, "\udc00": 1, "bads": [value]}, status_message="\ud83d", scope="\udc00")
+    bad = span(
+        "\ud800", {"bad": value, "\udc00": 1, "bads": [value]}, status_message="\ud83d", scope="\udc00"
+    )
     store.insert([bad, span("good")])
     read = store.spans(SESSION)
     assert len(read) == 2
@@ -173,7 +195,9 @@ def test_no_attribute_makes_a_session_unreadable(tmp_path, attributes):
     store.path.unlink()
 
 
-@pytest.mark.parametrize("cost", ["abc", math.nan, math.inf, True, [1], "1e999999", "1e-999999", {}], ids=repr)
+@pytest.mark.parametrize(
+    "cost", ["abc", math.nan, math.inf, True, [1], "1e999999", "1e-999999", {}], ids=repr
+)
 def test_a_price_that_is_no_number_is_an_unknown_price(store, cost):
     store.insert([llm(cost), llm(0.5)])
     row = store.session(SESSION)
@@ -186,7 +210,11 @@ def test_a_price_that_is_no_number_is_an_unknown_price(store, cost):
 def test_a_row_says_what_root_and_records_say(store):
     store.insert(
         [
-            root({**ENDED, names.VIDEO_URL: "https://v/1"}, end=7, resource={names.PROJECT_ID: "p1", "host.name": "h"}),
+            root(
+                {**ENDED, names.VIDEO_URL: "https://v/1"},
+                end=7,
+                resource={names.PROJECT_ID: "p1", "host.name": "h"},
+            ),
             llm(0.01, tokens=(100, 20), attributes={names.CACHE_READ_TOKENS: 60}),
             llm(None, model="odd"),
             failed(tool()),
@@ -263,7 +291,11 @@ def test_late_spans_change_the_totals_of_an_ended_session(store):
 def test_a_session_without_a_root(store):
     store.insert([llm(0.5, start=4, end=5), llm(0.5, start=2, end=3)])
     row = store.session(SESSION)
-    assert (row.end_state, row.end_state_reason, row.is_running) == ("Indeterminate", "no end was received", False)
+    assert (row.end_state, row.end_state_reason, row.is_running) == (
+        "Indeterminate",
+        "no end was received",
+        False,
+    )
     assert (row.start_time, row.end_time, row.llm_calls) == (BEGIN + 2 * SECOND, None, 2)
 
 
@@ -303,7 +335,14 @@ def test_find(store):
     assert store.find("run-1") == ["run-1"], "a whole id is found alone"
     assert store.find("@last") == ["run-10"]
     assert store.find("@last~2") == [ids[1]]
-    assert store.find("@last~4") == store.find("bbbb") == store.find("") == store.find("%") == store.find("-") == []
+    assert (
+        store.find("@last~4")
+        == store.find("bbbb")
+        == store.find("")
+        == store.find("%")
+        == store.find("-")
+        == []
+    )
 
 
 # --- Who owns a session ------------------------------------------------------------------------------------
@@ -474,7 +513,8 @@ def test_a_roll_up_is_not_kept_for_records_that_came_meanwhile(store, monkeypatc
     keep = store._keep
 
     def late(made):
-        SQLiteStore(store.path).insert([llm(0.5)])
+        with contextlib.closing(SQLiteStore(store.path)) as other:
+            other.insert([llm(0.5)])
         keep(made)
 
     monkeypatch.setattr(store, "_keep", late)
@@ -580,7 +620,8 @@ def test_a_file_that_is_removed_while_open_is_made_again(store):
         path.unlink()
     assert store.sessions() == []
     store.insert([llm(0.5)])
-    assert SQLiteStore(store.path).session(SESSION).llm_calls == 1
+    with contextlib.closing(SQLiteStore(store.path)) as other:
+        assert other.session(SESSION).llm_calls == 1
 
 
 def test_a_file_that_is_no_database(store):
@@ -609,7 +650,7 @@ def test_a_store_of_a_newer_version(store):
     connection = sqlite3.connect(store.path)
     connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     connection.close()
-    with pytest.raises(StoreError, match="newer agentops_otel .*upgrade agentops_otel"):
+    with pytest.raises(StoreError, match=r"newer agentops_otel .*upgrade agentops_otel"):
         store.sessions()
 
 
@@ -690,7 +731,12 @@ def test_the_exporter_keeps_what_an_sdk_exports(store):
         made.add_event("seen", {"b": 2})
     (kept,) = store.spans(store.sessions()[0].session_id)
     sent = record_of(made)
-    assert (kept.span_id, kept.name, kept.scope, kept.end_time) == (sent.span_id, "work", "mine", sent.end_time)
+    assert (kept.span_id, kept.name, kept.scope, kept.end_time) == (
+        sent.span_id,
+        "work",
+        "mine",
+        sent.end_time,
+    )
     assert kept.attributes == {"a": [1, 2]}
     assert kept.events[0]["attributes"] == {"b": 2}
     assert kept.resource == dict(sent.resource)

@@ -1,0 +1,34 @@
+"""One stage for all tests of instrumentors: a provider, and scenarios that run beside it, plain and captured."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are modules, not a package: this is how they find what they share.
+sys.path.append(str(Path(__file__).parent))
+
+from comparison import Comparison, Stage  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_collections():
+    """Collect only what tests leave behind: what was imported stays."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session")
+def stage():
+    with Stage() as running:
+        yield running
+
+
+@pytest.fixture
+def compare(stage, make_watched, caplog):
+    return Comparison(stage, make_watched, caplog)
