@@ -4,49 +4,55 @@ from __future__ import annotations
 
 import atexit
 import logging
-import shlex
-import shutil
+import os
 import sys
 import threading
-from dataclasses import replace
-from decimal import Decimal
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from agentops_otel import pipeline
-from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
-from agentops_otel.conventions import names
+from agentops_otel import pipeline, summary
+from agentops_otel.configuration import Configuration, key_problem
 from agentops_otel.engine import Recorder, Registry
 from agentops_otel.engine.metrics import Metrics
 from agentops_otel.faults import Faults
-from agentops_otel.sessions.identity import session_id_of
+from agentops_otel.sessions import inheritance
+from agentops_otel.sessions.decorators import Decorators
+from agentops_otel.sessions.endings import Endings
+from agentops_otel.sessions.figures import tags_of
+from agentops_otel.sessions.identity import session_id_of, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
-from agentops_otel.sessions.session import Ground, Session, duration_text, tags_of
-from agentops_otel.store.paths import resolve
+from agentops_otel.sessions.ground import Ground
+from agentops_otel.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.delivery import Receiver
 
 logger = logging.getLogger("agentops_otel")
 
 _SUMMARIES_KEPT = 5
+_SIGNAL_SECONDS = 1.0
 
 
 class Client:
     """Sessions of one process, and what they stand on.
 
     `init` sets it up; everything else does so by itself with the defaults if it comes first.
+    `receivers` take the records instead of the store or endpoint that the configuration names.
     """
 
     def __init__(self, receivers: Sequence[Receiver] | None = None) -> None:
-        """`receivers` take the records instead of the store or endpoint that the configuration names."""
         self.receivers = receivers
         self.config = Configuration()
         self.faults = Faults()
         self.registry = Registry()
+        self.endings = Endings(self._on_signal)
+        self.inheritance = inheritance.Inheritance(lambda: self.current(quiet=True), self._joining, self.faults)
+        self.decorators = Decorators(self._ready, lambda: self.current(quiet=True), self.open_session)
         self.pipeline: pipeline.Pipeline | None = None
         self._ground: Ground | None = None
         self._recorder: Recorder | None = None
@@ -55,7 +61,8 @@ class Client:
         self._ended_count = 0
         self._warned: set[str] = set()
         self._lock = threading.RLock()
-        self._at_exit = False
+        self._process = os.getpid()
+        self._hooked = False
 
     # --- setting up ----------------------------------------------------------------------------------
 
@@ -65,30 +72,30 @@ class Client:
         Again with the same configuration it returns the session that runs.
         """
         with self._lock:
-            if self.pipeline is not None:
-                if config != self.config:
-                    self.warn_once(
-                        "init", "init() was called before with another configuration, which stays in force; "
-                        "to change it, end all sessions and call configure()"
-                    )
-                running = self.current(quiet=True)
-                if running is not None:
-                    running.add_tags(tags_of(tags))
-                    return running
-            else:
+            if self.pipeline is None:
                 self._set_up(config)
+            elif config != self.config:
+                self.warn_once(
+                    "init",
+                    "init() was called before with another configuration, which stays in force; "
+                    "to change it, end all sessions and call configure()",
+                )
+            running = self.current(quiet=True)
+            if running is not None:
+                running.add_tags(tags)
+                return running
             if not self.config.auto_start_session:
                 if inherited_session_id is not None:
                     logger.warning("inherited_session_id has no effect with auto_start_session=False")
                 return None
-            return self.start_session(tags, inherited_session_id)
+            told = inherited_session_id or inheritance.told_by(os.environ)
+            return self.start_session(tags, told)
 
     def _set_up(self, config: Configuration) -> None:
-        if config.api_key is not None:
-            problem = key_problem(config.api_key)
-            if problem is not None:
-                logger.warning("%s. It is not used: sessions are kept without it", problem)
-                config = replace(config, api_key=None)
+        problem = key_problem(config.api_key) if config.api_key is not None else None
+        if problem is not None:
+            logger.warning("%s. It is not used: sessions are kept without it", problem)
+            config = replace(config, api_key=None)
         self.config = config
         built = pipeline.build(config, self.faults, self.receivers)
         self.pipeline = built
@@ -96,24 +103,34 @@ class Client:
         if built.endpoint is not None and not content:
             logger.info("messages are not captured for %s; capture_content=True sends them", built.endpoint)
         self._ground = Ground(
-            built.tracer, built.processor, self.faults, built.ids, content, self._session_ended
+            built.tracer,
+            built.processor,
+            self.faults,
+            built.ids,
+            content,
+            self._session_ended,
+            self._stored if built.store is not None else None,
         )
         self._recorder = Recorder(
             built.tracer,
             self.faults,
             parent=self._parent,
             content=content,
-            metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if Metrics.wanted() or config.metrics else None,
+            metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if config.metrics or Metrics.wanted() else None,
             enrich=built.processor.enrich_now,
         )
         if config.instrument_llm_calls:
             self.registry.instrument(self._recorder, config.disabled_instrumentations)
-        if not self._at_exit:
-            self._at_exit = True
+        self.inheritance.install()
+        if not self._hooked:
+            self._hooked = True
             atexit.register(self._exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=self._after_fork, after_in_parent=self._forked)
+        self.endings.listen()
 
     def configure(self, **settings: Any) -> None:
-        """Change settings between sessions.
+        """Change settings between sessions; what is not named stays as it is.
 
         Raises:
             ConfigurationError: no such setting, or a value of the wrong type.
@@ -123,17 +140,15 @@ class Client:
                 self.warn_once("configure", "configure() has no effect while a session is open: end it first")
                 return
             told = {name: value for name, value in settings.items() if value is not None}
-            config = replace(Configuration.read(**told))
-            if self.pipeline is None:
-                self._set_up(config)
-                return
+            checked = Configuration.read(**told)
+            base = self.config if self.pipeline is not None else Configuration.read()
             self.shut_down()
-            self._set_up(config)
+            self._set_up(replace(base, **{name: getattr(checked, name) for name in told}))
 
     def _ready(self) -> Ground:
         with self._lock:
             if self._ground is None:
-                logger.warning("agentops_otel was used before init(): it starts with its defaults")
+                self.warn_once("ready", "agentops_otel was used before init(): it starts with its defaults")
                 self._set_up(Configuration.read())
             assert self._ground is not None  # noqa: S101 - _set_up made it
             return self._ground
@@ -144,7 +159,6 @@ class Client:
         self, tags: Any = None, inherited_session_id: Any = None, config: Configuration | None = None
     ) -> Session | None:
         """A new session, current from here on; None if `inherited_session_id` is no session id."""
-        ground = self._ready()
         inherited = None
         if inherited_session_id is not None:
             try:
@@ -152,10 +166,21 @@ class Client:
             except ValueError as error:
                 logger.warning("no session was started: %s", error)
                 return None
-        chosen = config or self.config
-        session = Session(ground, chosen, [*tags_of(chosen.default_tags), *tags_of(tags)], inherited)
-        self._sessions[session.session_id] = session
+        session = self.open_session(tags, inherited=inherited, config=config)
         session.activate()
+        return session
+
+    def open_session(
+        self, tags: Any = None, name: str | None = None, *, inherited: str | None = None, config: Configuration | None = None
+    ) -> Session:
+        """A new session that is not current anywhere yet."""
+        ground = self._ready()
+        chosen = config or self.config
+        if name is not None:
+            chosen = replace(chosen, trace_name=name)
+        parent = inheritance.parent_told_by(os.environ, trace_id_of(inherited)) if inherited else None
+        session = Session(ground, chosen, [*tags_of(chosen.default_tags), *tags_of(tags)], inherited, parent)
+        self._sessions[session.session_id] = session
         return session
 
     def current(self, *, quiet: bool = False, doing: str = "this") -> Session | None:
@@ -191,16 +216,63 @@ class Client:
 
     def _parent(self) -> Any:
         """Where a call starts that was made in a context of no session: in the only session there is."""
-        if otel_context.get_value(SESSION_KEY) is None and len(self._sessions) == 1:
+        books: Any = otel_context.get_value(SESSION_KEY)
+        if (books is None or not books.is_open) and len(self._sessions) == 1:
             return next(iter(self._sessions.values())).parent()
         return None
 
     def _session_ended(self, session: Session) -> None:
         self._sessions.pop(session.session_id, None)
-        if session.config.log_summary:
+        if session.config.log_summary and not session.inherited:
             self._ended_count += 1
             if len(self._ended) < _SUMMARIES_KEPT:
                 self._ended.append(session)
+
+    def _stored(self, session_id: str) -> Sequence[SpanRecord] | None:
+        """All records of a session in the store, after ours have been written there."""
+        built = self.pipeline
+        if built is None or built.store is None:
+            return None
+        built.delivery.flush(self.config.max_wait_time / 1000)
+        return built.store.spans(session_id)
+
+    # --- other processes -----------------------------------------------------------------------------
+
+    def _joining(self, session: Session) -> Joining:
+        plain = {name: value for name, value in asdict(self.config).items() if isinstance(value, (str, int, bool))}
+        return Joining(session.env(), plain)
+
+    def _forked(self) -> None:
+        """In the parent of a forked child: the child may contribute to what is open."""
+        for session in self.sessions:
+            session.shared = True
+
+    def _after_fork(self) -> None:
+        """In a forked child: go on with the sessions as their guest, on threads and locks of its own."""
+        try:
+            self._process = os.getpid()
+            self._lock = threading.RLock()
+            self._ended.clear()
+            self._ended_count = 0
+            if self.pipeline is None:
+                return
+            self.pipeline.processor.after_fork()
+            self.pipeline.delivery.after_fork()
+            for session in self.sessions:
+                session.after_fork()
+            self.follow_multiprocessing()
+        except Exception as error:
+            self.faults.note("client.fork", error)
+
+    def follow_multiprocessing(self) -> None:
+        """In a child: its processes leave through os._exit, but run finalizers before that."""
+        util: Any = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.register_after_fork(self, Client._finish_with_process)
+
+    def _finish_with_process(self) -> None:
+        util: Any = sys.modules["multiprocessing.util"]
+        util.Finalize(None, self._exit, exitpriority=100)
 
     # --- the end -------------------------------------------------------------------------------------
 
@@ -213,44 +285,43 @@ class Client:
     def shut_down(self) -> bool:
         """Leave all libraries as they were, and deliver what waits; False if something still waits."""
         self.registry.uninstrument()
+        self.inheritance.uninstall()
+        self.endings.stop()
         built, self.pipeline, self._ground = self.pipeline, None, None
         return built is None or built.delivery.close(self.config.max_wait_time / 1000)
 
+    def _end_all(self, end_state: str, reason: str) -> None:
+        if self._recorder is not None:
+            for stream in list(self._recorder.open_streams):
+                stream.closed()
+        for session in self.sessions:
+            if session.is_running:
+                session.end_session(end_state, reason)
+
+    def _on_signal(self, ending: tuple[str, str]) -> None:
+        try:
+            self._end_all(*ending)
+            self.flush(min(_SIGNAL_SECONDS, self.config.max_wait_time / 1000))
+        except Exception as error:
+            self.faults.note("client.signal", error)
+
     def _exit(self) -> None:
         try:
-            if self._recorder is not None:
-                for stream in list(self._recorder.open_streams):
-                    stream.closed()
-            for session in self.sessions:
-                session.end_session(names.INDETERMINATE, "process exited without end_session")
+            self._end_all(*self.endings.at_exit())
             built = self.pipeline
-            if built is not None:
-                built.delivery.close(self.config.max_wait_time / 1000)
-            self._summarise()
-        except Exception as error:
-            self.faults.note("client.exit", error)
-
-    def _summarise(self) -> None:
-        """The classic line for each session, then where to look. Only what can be opened is named."""
-        built = self.pipeline
-        if not self._ended or built is None:
-            return
-        lines = [summary_line(session) for session in self._ended]
-        if self._ended_count > len(self._ended):
-            lines.append(f"... and {self._ended_count - len(self._ended)} more sessions")
-        lost = built.processor.made - built.delivery.delivered
-        if lost:
-            lines.append(f"{lost} spans did not reach {built.endpoint or 'the local store'}")
-        elif built.endpoint is not None:
-            lines.append(f"Sent to {built.endpoint}")
-        else:
-            which = self._ended[0].session_id[:8] if self._ended_count == 1 else None
-            lines.append(f"Look at it: {command(self.config.store, 'show' if which else 'ls', which)}")
-        try:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
-            sys.stderr.flush()
+            if built is None:
+                return
+            built.delivery.close(self.config.max_wait_time / 1000)
+            if self._ended and os.getpid() == self._process:
+                more = self._ended_count - len(self._ended)
+                told = summary.summary(self._ended, more, built, self.config.store)
+                self._ended.clear()
+                sys.stderr.write(told)
+                sys.stderr.flush()
         except (OSError, ValueError, AttributeError):  # stderr is closed, or there is none
             return
+        except Exception as error:
+            self.faults.note("client.exit", error)
 
     def warn_once(self, about: str, message: str) -> None:
         """Warn, the first time only."""
@@ -259,36 +330,31 @@ class Client:
             logger.warning("%s", message)
 
 
-def summary_line(session: Session) -> str:
-    """`Session Stats - Duration: 1.4s | Cost: $0.000195 | LLMs: 1 | Tools: 0 | Actions: 0 | Errors: 0`."""
-    tally = session.books.tally
-    unpriced = tally.total.unpriced_calls
-    cost = tally.cost
-    told = "unknown" if cost is None else f"${_dollars(cost)}"
-    if unpriced:
-        calls = "call" if unpriced == 1 else "calls"
-        told += f" ({unpriced} {calls} without a known price)"
-    return (
-        f"Session Stats - Duration: {duration_text(session.duration)} | Cost: {told} | LLMs: {tally.llm_calls} | "
-        f"Tools: {tally.tool_calls} | Actions: {tally.actions} | Errors: {tally.errors}"
-    )
+class Joining:
+    """What a spawned process is given: to unpickle it is to join the session."""
+
+    def __init__(self, environ: dict[str, str], settings: dict[str, Any]) -> None:
+        self.environ = environ
+        self.settings = settings
+
+    def __reduce__(self) -> Any:
+        """Unpickled by `join`."""
+        return join, (self.environ, self.settings)
 
 
-def _dollars(cost: Decimal) -> str:
-    return f"{cost:.2f}" if not cost else f"{cost:.6f}"
-
-
-def command(store: str | None, verb: str, session_id: str | None = None) -> str:
-    """The command that opens a session, as it can be typed here and now, in another terminal too."""
-    words = ["agentops-otel"] if shutil.which("agentops-otel") else [sys.executable, "-m", "agentops_otel"]
-    words += ["sessions", verb]
-    if session_id is not None:
-        words.append(session_id)
-    if store is not None:
-        words += ["--store", str(resolve(store))]
-    return shlex.join(words)
+def join(environ: dict[str, str], settings: dict[str, Any]) -> Joining:
+    """Join a session of another process, unless this process has done so."""
+    try:
+        told = inheritance.told_by(environ)
+        if told is not None and default.session(told) is None:
+            os.environ.update(environ)
+            default.init(Configuration(**settings), inherited_session_id=told)
+            default.follow_multiprocessing()
+    except Exception as error:
+        default.faults.note("client.join", error)
+    return Joining(environ, settings)
 
 
 default = Client()
 
-__all__ = ["Client", "ConfigurationError", "command", "default", "summary_line"]
+__all__ = ["Client", "Joining", "default", "join"]

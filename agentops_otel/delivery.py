@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -33,6 +34,9 @@ class Receiver(Protocol):
     def close(self) -> None:
         """Nothing more will come."""
 
+    def after_fork(self) -> None:
+        """This process is a child of the one in which it was made."""
+
 
 class Delivery:
     """Takes records from the processor to the receivers, on a thread that starts with the first of them."""
@@ -44,12 +48,23 @@ class Delivery:
         self.failures: dict[str, str] = {}
         self._faults = faults
         self._processor: SessionProcessor | None = None
+        self._closed = False
+        self._renew()
+
+    def _renew(self) -> None:
         self._wanted = threading.Event()
         self._hurry = threading.Event()
         self._flushes: list[threading.Event] = []
-        self._lock = threading.Lock()
+        # Reentrant: a signal that ends the process may come while the main thread is in here.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._closed = False
+
+    def after_fork(self) -> None:
+        """In a forked child: the thread is gone, and its locks may be held for ever."""
+        self._renew()
+        self.delivered = self.undelivered = 0
+        for receiver in self.receivers:
+            receiver.after_fork()
 
     def serve(self, processor: SessionProcessor) -> None:
         """Take what this processor gives."""
@@ -67,7 +82,7 @@ class Delivery:
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="agentops-otel-delivery", daemon=True)
-                self._thread.start()
+                contextvars.Context().run(self._thread.start)  # it belongs to no session
 
     def flush(self, seconds: float) -> bool:
         """Deliver what waits now; False if that took longer than this."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
+    from agentops_otel.store.base import Store
+
     from agentops_otel.configuration import Configuration
     from agentops_otel.faults import Faults
 
@@ -53,6 +55,8 @@ class Pipeline:
     ids: SessionIds | None
     endpoint: str | None
     """Where spans are sent; None: to the local store only."""
+    store: Store | None
+    """The local store, if records go there."""
     joined: bool
     """Whether the tracer provider is the program's own."""
 
@@ -75,7 +79,9 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     delivery.serve(processor)
     provider.add_span_processor(processor)
     tracer = provider.get_tracer(SCOPE, package_version(), schema_url="https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev")
-    return Pipeline(tracer, processor, delivery, _session_ids(provider, tracer, joined=joined), endpoint, joined)
+    store = next((receiver.store for receiver in receivers if isinstance(receiver, StoreReceiver)), None)
+    ids = _session_ids(provider, tracer, joined=joined)
+    return Pipeline(tracer, processor, delivery, ids, endpoint, store, joined)
 
 
 def _overrides(config: Configuration) -> dict[str, Price]:

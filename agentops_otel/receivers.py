@@ -59,6 +59,9 @@ class StoreReceiver:
         """Close the store's files."""
         self.store.close()
 
+    def after_fork(self) -> None:
+        """The store looks after itself."""
+
 
 class OtlpReceiver:
     """Sends records to an OTLP endpoint through the stock exporter; HTTP unless the standard variables say gRPC."""
@@ -80,6 +83,10 @@ class OtlpReceiver:
     def close(self) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown()
+
+    def after_fork(self) -> None:
+        """A connection cannot be shared with the parent."""
+        self._exporter = self._made()
 
     def _made(self) -> Any:
         if self._protocol() == "grpc":

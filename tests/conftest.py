@@ -38,6 +38,9 @@ class Memory:
     def close(self) -> None:
         """Nothing to close."""
 
+    def after_fork(self) -> None:
+        self.records.clear()
+
 
 class Watched:
     """A client of the test's own: `session` runs, `spans` are the records that have ended, oldest first."""

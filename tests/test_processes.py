@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
+from programs import run, start, stored
 from receiver import GrpcReceiver, HttpReceiver
 
 from agentops_otel.conventions import names
 from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
-from agentops_otel.store import open_store
 
 USAGE = bodies.chat_usage(1200, 150, cached_tokens=1000)
 
@@ -35,40 +32,6 @@ def _chat(request):
 def _message(request):
     body = bodies.message("hello", usage=bodies.message_usage(10, 5, cache_read=100))
     return Answer.sse(streams.message_events(body)) if request.body.get("stream") else Answer.json(body)
-
-
-def start(program, tmp_path, provider=None, **env):
-    told = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AGENTOPS_"))}
-    told |= {
-        "AGENTOPS_STORE": str(tmp_path / "sessions.db"),
-        "AGENTOPS_STRICT": "1",
-        "OPENAI_API_KEY": "sk-x",
-        "ANTHROPIC_API_KEY": "x",
-    }
-    if provider is not None:
-        told |= {"OPENAI_BASE_URL": provider.openai_url, "ANTHROPIC_BASE_URL": provider.anthropic_url}
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
-        env=told | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(program, tmp_path, provider=None, *, code=0, **env):
-    process = start(program, tmp_path, provider, **env)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    return out, err
-
-
-def stored(tmp_path):
-    store = open_store(tmp_path / "sessions.db")
-    try:
-        return [(row, store.spans(row.session_id)) for row in store.sessions()]
-    finally:
-        store.close()
 
 
 ASK_OPENAI = 'openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "x"}])'
@@ -198,7 +161,7 @@ def test_a_crash_keeps_its_traceback_and_exit_code(tmp_path, provider):
     )
     assert "RuntimeError: mine" in err
     ((row, _),) = stored(tmp_path)
-    assert (row.end_state, row.llm_calls) == ("Indeterminate", 1)
+    assert (row.end_state, row.end_state_reason, row.llm_calls) == ("Failure", "RuntimeError: mine", 1)
 
 
 OWN_PROVIDER = """

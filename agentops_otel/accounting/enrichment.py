@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.conventions.model import Usage
 
-_MARKS = (names.OPERATION_NAME, names.SPAN_KIND, names.PROVIDER_NAME, "gen_ai.system", "gen_ai.usage.prompt_tokens")
+_MARKS = (
+    names.OPERATION_NAME,
+    names.SPAN_KIND,
+    names.PROVIDER_NAME,
+    "gen_ai.system",
+    "gen_ai.usage.prompt_tokens",
+)
 
 
 def enrich(
-    attributes: Mapping[str, Any], prices: Prices, *, start_time: int | None = None, aliases: bool = True, wait: bool = True
+    attributes: Mapping[str, Any],
+    prices: Prices,
+    *,
+    start_time: int | None = None,
+    aliases: bool = True,
+    wait: bool = True,
 ) -> Mapping[str, Any]:
     """The attributes of a span with what accounting knows of it; the same object where it knows nothing.
 
@@ -29,7 +40,11 @@ def enrich(
     """
     if not any(mark in attributes for mark in _MARKS):
         return attributes
-    renamed = {new: attributes[old] for old, new in names.OLDER_NAMES.items() if old in attributes and new not in attributes}
+    renamed = {
+        new: attributes[old]
+        for old, new in names.OLDER_NAMES.items()
+        if old in attributes and new not in attributes
+    }
     enriched = {**attributes, **renamed} if renamed else attributes
     prefix = _usage_prefix(enriched)
     if prefix is None or names.COST in enriched:
@@ -52,10 +67,13 @@ def _quote(
     """The cost of a call with all that is billed beside it; None where any part of it is unknown."""
     conditions = _conditions(attributes)
     provider = attributes.get(names.PROVIDER_NAME)
-    models = _models(attributes)
+    models = _models(attributes, prices)
 
     def price(names_of_model: list[str], part: Usage) -> Quote | None:
-        quotes = (prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait) for name in names_of_model)
+        quotes = (
+            prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait)
+            for name in names_of_model
+        )
         return next((quote for quote in quotes if quote is not None), None)
 
     whole = price(models, usage)
@@ -71,7 +89,11 @@ def _quote(
 
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
-    told = dict(str(condition).split("=", 1) for condition in attributes.get(names.COST_CONDITIONS) or () if "=" in condition)
+    told = dict(
+        str(condition).split("=", 1)
+        for condition in attributes.get(names.COST_CONDITIONS) or ()
+        if "=" in condition
+    )
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
     return {**told, "service_tier": str(tier)} if tier else told
 
@@ -83,7 +105,12 @@ def _usage_prefix(attributes: Mapping[str, Any]) -> str | None:
     return "" if is_model_call(attributes) else None
 
 
-def _models(attributes: Mapping[str, Any]) -> list[str]:
-    """The names to look a price up by: the model that answered, then the one that was asked for."""
+def _models(attributes: Mapping[str, Any], prices: Prices) -> list[str]:
+    """The names to look a price up by: the model that answered, then the one that was asked for.
+
+    A name that the user has given a price of their own comes first, for it is what they call the model.
+    """
+    provider = attributes.get(names.PROVIDER_NAME)
     found = (attributes.get(names.RESPONSE_MODEL), attributes.get(names.REQUEST_MODEL))
-    return list(dict.fromkeys(str(name) for name in found if name))
+    models = dict.fromkeys(str(name) for name in found if name)
+    return sorted(models, key=lambda name: prices.override(provider, name) is None)

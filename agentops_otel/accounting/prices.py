@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.conventions.model import Usage
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
+
+    from agentops_otel.conventions.model import Usage
 
 _PROVIDERS = {
     "openai": "openai",
@@ -34,6 +35,8 @@ _UNITS = {
     "output_tokens": "output_tokens",
     "cache_read_tokens": "cache_read_tokens",
     "cache_write_tokens": "cache_write_tokens",
+    "cache_write_1h_tokens": "cache_write_1h_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
     "audio_input_tokens": "input_audio_tokens",
     "audio_output_tokens": "output_audio_tokens",
     "audio_cache_read_tokens": "cache_audio_read_tokens",
@@ -44,18 +47,35 @@ _UNITS = {
     "audio_seconds": "audio_seconds",
 }
 _MILLION = Decimal(1_000_000)
+_TOTALS = ("input_tokens", "output_tokens")
 _STANDARD = frozenset({"default", "standard", "auto", "on_demand", "global", "not_available"})
 """Conditions under which the standard price holds."""
 _NEEDED_PRICES = {
     "input_audio_tokens": "input_audio_mtok",
     "output_audio_tokens": "output_audio_mtok",
+    "cache_write_1h_tokens": "cache_write_1h_mtok",
     "web_searches": "web_searches_kcount",
+    "audio_seconds": "audio_hours",
 }
+_PARTS = {
+    "input_tokens": ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens"),
+    "output_tokens": ("output_audio_tokens", "output_image_tokens", "output_reasoning_tokens"),
+    "cache_read_tokens": ("cache_audio_read_tokens", "cache_image_read_tokens"),
+    "cache_write_tokens": ("cache_write_1h_tokens",),
+    "input_audio_tokens": ("cache_audio_read_tokens",),
+    "input_image_tokens": ("cache_image_read_tokens",),
+}
+"""Units that are counted within another one."""
+_KEPT = 4096
+"""Rates and names that are remembered; with more of them than that, all are looked up again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A user's own price of a model, in USD for a million tokens; `cache_read` and `cache_write` default to `input`."""
+    """A user's own price of a model, in USD for a million tokens.
+
+    `cache_read` and `cache_write` default to `input`.
+    """
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
@@ -64,24 +84,30 @@ class Price:
 
     @classmethod
     def of(cls, value: Mapping[str, Any] | float | str | Price) -> Price:
-        """A price from a dict of these fields, or one number for a model that always costs the same (0: free).
+        """A price from a dict of these fields, or one number for input and output alike (0: free).
 
         Raises:
             ValueError: a field is unknown, negative or no number.
         """
         if isinstance(value, Price):
             return value
-        fields = dict(value) if hasattr(value, "keys") else {"input": value, "output": value}
+        fields = dict(value) if isinstance(value, Mapping) else {"input": value, "output": value}
         unknown = set(fields) - {"input", "output", "cache_read", "cache_write"}
         if unknown:
-            raise ValueError(f"a price has input, output, cache_read and cache_write, not {', '.join(sorted(unknown))}")
+            told = ", ".join(sorted(map(str, unknown)))
+            raise ValueError(f"a price has input, output, cache_read and cache_write, not {told}")
         try:
             rates = {name: Decimal(str(rate)) for name, rate in fields.items() if rate is not None}
         except ArithmeticError:
             raise ValueError(f"{value!r} is no price: give USD for a million tokens, as numbers") from None
-        if any(not rate.is_finite() or rate < 0 for rate in rates.values()):
+        if not rates or any(not rate.is_finite() or rate < 0 for rate in rates.values()):
             raise ValueError(f"{value!r} is no price: USD for a million tokens, zero or more")
         return cls(**rates)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it costs nothing, however much is used."""
+        return not any((self.input, self.output, self.cache_read, self.cache_write))
 
     def cost(self, usage: Usage) -> Decimal:
         """What this usage costs, in USD."""
@@ -103,11 +129,12 @@ class Quote:
 
 _Conditions = tuple[tuple[str, str], ...]
 _Key = tuple[str, str, _Conditions, tuple[str, ...], int]
+_Rates = tuple[Decimal, ...] | None
 
 
 @dataclass
 class Prices:
-    """The prices of one client: overrides by model name (`"openai/my-model"` or `"my-model"`), then genai-prices.
+    """The prices of one client: overrides by model (`"openai/my-model"`, `"my-model"`), then genai-prices.
 
     Importing genai-prices takes a fifth of a second, so `load` is for a thread that may wait; until it
     ran, `quote` with `wait=False` answers None.
@@ -117,9 +144,11 @@ class Prices:
     _calculate: Callable[..., Any] | None = None
     _usage: Callable[..., Any] | None = None
     _source: str = ""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # Reentrant: a signal that ends the process may come while the main thread loads.
+    _lock: Any = field(default_factory=threading.RLock)
     # Prices are linear in the counts unless tiered: the rate of each unit, exact, for one day.
-    _rates: dict[_Key, tuple[Decimal, ...] | None] = field(default_factory=dict)
+    _rates: dict[_Key, _Rates] = field(default_factory=dict)
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     @property
     def loaded(self) -> bool:
@@ -135,6 +164,10 @@ class Prices:
                 self._source = f"genai-prices@{version('genai-prices')}"
                 self._usage = genai_prices.Usage
                 self._calculate = genai_prices.calc_price
+
+    def override(self, provider: str | None, model: str) -> Price | None:
+        """The user's own price of this model, if there is one."""
+        return self.overrides.get(f"{provider}/{model}") or self.overrides.get(model)
 
     def quote(
         self,
@@ -153,9 +186,10 @@ class Prices:
         """
         if usage.cost is not None:
             return Quote(usage.cost, "provider")
-        override = self.overrides.get(f"{provider}/{model}") or self.overrides.get(model)
+        override = self.override(provider, model)
         if override is not None:
-            return Quote(override.cost(usage), "override")
+            known = usage.input_tokens is not None or override.is_free
+            return Quote(override.cost(usage), "override") if known else None
         counts = _counts(usage)
         if not counts:
             return None
@@ -164,11 +198,23 @@ class Prices:
                 return None
             self.load()
         special = tuple((name, value) for name, value in (conditions or {}).items() if value not in _STANDARD)
-        for candidate in _candidates(provider, model):
-            cost = self._cost(*candidate, counts, special, at)
-            if cost is not None:
-                return Quote(cost, self._source)
-        return None
+        found = next((pair for pair in _candidates(provider, model) if self._knows(pair)), None)
+        cost = None if found is None else self._cost(*found, counts, special, at)
+        return None if cost is None else Quote(cost, self._source)
+
+    def _knows(self, pair: tuple[str, str]) -> bool:
+        """Whether the price data has this model of this provider."""
+        known = self._known.get(pair)
+        if known is None:
+            assert self._calculate is not None  # noqa: S101 - quote() loads it
+            assert self._usage is not None  # noqa: S101
+            try:
+                self._calculate(self._usage(), pair[1], provider_id=pair[0] or None)
+                known = True
+            except LookupError:
+                known = False
+            _remember(self._known, pair, known)
+        return known
 
     def _cost(
         self,
@@ -180,15 +226,15 @@ class Prices:
     ) -> Decimal | None:
         when = datetime.fromtimestamp(at / 1e9, timezone.utc) if at else datetime.now(timezone.utc)
         key = (provider, model, special, tuple(counts), when.toordinal())
-        if key not in self._rates:
-            if len(self._rates) > 4096:
-                self._rates.clear()
-            self._rates[key] = self._linear_rates(provider, model, tuple(counts), special, when)
-        rates = self._rates[key]
+        try:
+            rates = self._rates[key]
+        except KeyError:
+            rates = self._linear_rates(provider, model, tuple(counts), special, when)
+            _remember(self._rates, key, rates)
         if rates is None:
             return None
-        if rates:
-            return sum((rate * Decimal(str(count)) for rate, count in zip(rates, counts.values(), strict=True)), Decimal(0))
+        if rates and _adds_up(counts):
+            return _times(rates, counts)
         return self._calculated(provider, model, counts, special, when)
 
     def _calculated(
@@ -210,42 +256,78 @@ class Prices:
                 genai_request_timestamp=when,
                 price_context=dict(special) or None,
             )
-        except (LookupError, ValueError):  # no such provider or model; counts that contradict each other
+        except ValueError:  # counts that contradict each other
             return None
-        return answer if _says(answer, special, counts) else None
+        if special and not _is_special(answer, dict(special), when):
+            return None
+        return answer if _is_whole(answer, counts) else None
 
     def _linear_rates(
         self, provider: str, model: str, units: tuple[str, ...], special: _Conditions, when: datetime
-    ) -> tuple[Decimal, ...] | None:
-        """USD for one of each unit; () where the price has tiers or hours of the day; None where it is unknown."""
-        base: dict[str, int] = dict.fromkeys(units, 1000)
-        for total in ("input_tokens", "output_tokens"):
-            if total in base:
-                base[total] = 1000 * (len(units) + 1)
+    ) -> _Rates:
+        """USD for one of each unit; None where the price is unknown.
+
+        () where the price is not linear: tiers, hours of the day, a fee for each request, least seconds.
+        """
+        within = {part for total, parts in _PARTS.items() if total not in _TOTALS for part in parts}
+        base: dict[str, int] = {unit: 10 if unit in within else 1000 for unit in units}
+        base.update({total: 1000 * (len(units) + 1) for total in _TOTALS if total in base})
         start = self._answer(provider, model, base, special, when)
         if start is None:
             return None
-        if not _is_linear(start):
+        if "audio_seconds" in units or not _is_linear(start):
             return ()
         rates = []
         for unit in units:
             more = self._calculated(provider, model, {**base, unit: base[unit] + 1}, special, when)
             if more is None:
-                return None
+                return ()
             rates.append(more - start.total_price)
-        return tuple(rates)
+        return tuple(rates) if _times(rates, base) == start.total_price else ()
 
 
-def _says(answer: Any, special: _Conditions, counts: Mapping[str, Any]) -> bool:
-    """Whether the price data really speaks of these conditions, of audio and of searches.
+def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(memory) >= _KEPT:
+        memory.clear()
+    memory[key] = value
 
-    Where it does not, it falls back to the standard price of text, or to nothing: a wrong figure.
+
+def _times(rates: Iterable[Decimal], counts: Mapping[str, int | float]) -> Decimal:
+    return sum(
+        (rate * Decimal(str(count)) for rate, count in zip(rates, counts.values(), strict=True)), Decimal(0)
+    )
+
+
+def _adds_up(counts: Mapping[str, int | float]) -> bool:
+    """Whether the parts fit beside each other into what they are parts of: there all prices are linear."""
+    return all(
+        sum(counts.get(part, 0) for part in parts) <= counts.get(total, 0) for total, parts in _PARTS.items()
+    )
+
+
+def _is_special(answer: Any, special: dict[str, str], when: datetime) -> bool:
+    """Whether the price data has a price for just these conditions, and used it.
+
+    Where it has none, or where one provider's models are priced by another's list, it falls back to the
+    standard price: a wrong figure.
     """
-    variants = answer.model.price_variants or ()
-    if any(not any(variant.when.get(name) == value for variant in variants) for name, value in special):
+    if not any(model is answer.model for model in answer.provider.models):
         return False
-    prices = vars(answer.model_price)
-    return all(prices.get(price) is not None for unit, price in _NEEDED_PRICES.items() if counts.get(unit))
+    return any(
+        variant.when == special and (variant.constraint is None or variant.constraint.active(when))
+        for variant in answer.model.price_variants or ()
+    )
+
+
+def _is_whole(answer: Any, counts: Mapping[str, Any]) -> bool:
+    """Whether the price data has a price for all that was used.
+
+    Where it has none, it counts audio as text, and searches, seconds and pages as nothing: a wrong figure.
+    """
+    prices = {name for name, price in vars(answer.model_price).items() if price is not None}
+    if counts.get("input_tokens") and prices and "input_mtok" not in prices:
+        return False  # priced by the hour or the page; a model without any price is free
+    return all(price in prices for unit, price in _NEEDED_PRICES.items() if counts.get(unit))
 
 
 def _is_linear(answer: Any) -> bool:
@@ -260,14 +342,12 @@ def _is_linear(answer: Any) -> bool:
 def _counts(usage: Usage) -> dict[str, int | float]:
     """The usage in genai-prices' units; {} where nothing is known that could be priced.
 
-    Output without input, or the reverse, is half a bill: it counts as unknown.
+    Output without input is half a bill, and so are parts without their total: they count as unknown.
     """
     counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name)) is not None}
-    if not counts or ("output_tokens" in counts and "input_tokens" not in counts):
+    if "input_tokens" not in counts and counts.keys() != {"audio_seconds"}:
         return {}
-    if usage.cache_write_1h_tokens:
-        counts["cache_write_1h_tokens"] = usage.cache_write_1h_tokens
-    return {unit: count for unit, count in counts.items() if count or unit in {"input_tokens", "output_tokens"}}
+    return {unit: count for unit, count in counts.items() if count or unit in _TOTALS}
 
 
 def _candidates(provider: str | None, model: str) -> list[tuple[str, str]]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.accounting.record import ERROR, SpanRecord
 from agentops_otel.conventions import names
+from agentops_otel.conventions.attributes import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
-_USAGE_FIELDS = {
-    "input_tokens": names.INPUT_TOKENS,
-    "output_tokens": names.OUTPUT_TOKENS,
-    "cache_read_tokens": names.CACHE_READ_TOKENS,
-    "cache_write_tokens": names.CACHE_WRITE_TOKENS,
-    "reasoning_tokens": names.REASONING_TOKENS,
-}
 _TOTAL_NAMES = {
     "input_tokens": names.TOTAL_INPUT_TOKENS,
     "output_tokens": names.TOTAL_OUTPUT_TOKENS,
@@ -39,8 +34,14 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
 
 def cost_of(attributes: Mapping[str, Any]) -> Decimal | None:
     """The cost on a span in USD, exact to the digits that were written; None where it is unknown."""
-    cost = attributes.get(names.COST)
-    return None if cost is None else Decimal(repr(cost) if isinstance(cost, float) else str(cost))
+    told = attributes.get(names.COST)
+    if told is None:
+        return None
+    try:
+        cost = Decimal(repr(told) if isinstance(told, float) else str(told))
+    except InvalidOperation:  # somebody else's, and no number
+        return None
+    return cost if cost.is_finite() else None
 
 
 @dataclass(slots=True)
@@ -59,20 +60,24 @@ class Part:
     def add(self, attributes: Mapping[str, Any], prefix: str = "", *, billed: bool = True) -> None:
         """Count one call by its attributes; `prefix` is where a fetched response keeps its usage."""
         self.calls += 1
-        for name, attribute in _USAGE_FIELDS.items():
-            tokens = attributes.get(prefix + attribute if prefix else attribute)
-            if tokens is not None:
-                setattr(self, name, getattr(self, name) + int(tokens))
+        usage = read_usage(attributes, prefix)
+        if usage is not None:
+            for name in _TOTAL_NAMES:
+                setattr(self, name, getattr(self, name) + (getattr(usage, name) or 0))
         cost = cost_of(attributes)
+        if cost is None and billed:
+            self.unpriced_calls += 1
+        self.charge(cost)
+
+    def charge(self, cost: Decimal | None) -> None:
+        """Add a cost in USD, if it is known."""
         if cost is not None:
             self.cost = cost if self.cost is None else self.cost + cost
-        elif billed:
-            self.unpriced_calls += 1
 
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens by kind; cached ones are part of the input, reasoning is part of the output."""
-        return {name: getattr(self, name) for name in _USAGE_FIELDS}
+        return {name: getattr(self, name) for name in _TOTAL_NAMES}
 
 
 def _billed(record: SpanRecord) -> bool:
@@ -83,7 +88,9 @@ def _billed(record: SpanRecord) -> bool:
     attributes = record.attributes
     if any(name in attributes for name in (names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS)):
         return True
-    return record.status != ERROR and (names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes)
+    return record.status != ERROR and (
+        names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes
+    )
 
 
 @dataclass(slots=True)
@@ -102,17 +109,19 @@ class Tally:
     errors: int = 0
     start_time: int | None = None
     end_time: int | None = None
+    durations: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds that each model call took."""
     # Parents that are still to come, of model calls and of errors that are counted already.
     _called_below: set[str] = field(default_factory=set)
     _failed_below: set[str] = field(default_factory=set)
-    # Background responses whose usage comes with a later fetch, by response id.
-    _awaited: set[str] = field(default_factory=set)
+    # Background responses whose usage comes with a later fetch: response id -> model that they count for.
+    _awaited: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[SpanRecord]) -> Tally:
         """The tally of all these records, whatever their order."""
         tally = cls()
-        for record in sorted(records, key=_children_first):
+        for record in _children_first(list(records)):
             tally.add(record)
         return tally
 
@@ -127,6 +136,11 @@ class Tally:
         if self.total.cost is None and not self.total.unpriced_calls:
             return Decimal(0)
         return self.total.cost
+
+    def latency(self, share: int) -> float | None:
+        """The seconds within which `share` per cent of the model calls were answered; None without calls."""
+        ordered = sorted(self.durations)
+        return ordered[min(len(ordered) * share // 100, len(ordered) - 1)] if ordered else None
 
     def add(self, record: SpanRecord) -> None:
         """Count a finished span; a start record counts nothing but the session's beginning."""
@@ -158,6 +172,7 @@ class Tally:
         kind = attributes.get(names.SPAN_KIND)
         if kind == names.KIND_TOOL or attributes.get(names.OPERATION_NAME) == names.EXECUTE_TOOL:
             self.tool_calls += 1
+            self.total.charge(cost_of(attributes))
         elif kind in _ACTION_KINDS:
             self.actions += 1
 
@@ -168,11 +183,13 @@ class Tally:
             "queued",
             "in_progress",
         }
+        if record.end_time is not None:
+            self.durations.append((record.end_time - record.start_time) / 1e9)
+        billed = awaited or _billed(record)
         if awaited and response_id:
-            self._awaited.add(str(response_id))
-        billed = _billed(record)
-        self.total.add(attributes, billed=billed)
-        self._model_part(attributes).add(attributes, billed=billed)
+            self._awaited[str(response_id)] = _model_of(attributes)
+        for part in (self.total, self._part(_model_of(attributes))):
+            part.add(attributes, billed=billed)
 
     def _add_fetched(self, record: SpanRecord) -> None:
         """A response created in the background brings its usage with the fetch that finds it finished."""
@@ -180,15 +197,17 @@ class Tally:
         response_id = str(attributes.get(names.RESPONSE_ID))
         if response_id not in self._awaited or names.FETCHED + names.INPUT_TOKENS not in attributes:
             return
-        self._awaited.discard(response_id)
-        for part in (self.total, self._model_part(attributes)):
+        model = self._awaited.pop(response_id)
+        for part in (self.total, self._part(model)):
             part.calls -= 1
             part.unpriced_calls -= 1
+        if not self.by_model[model].calls:
+            del self.by_model[model]
+        for part in (self.total, self._part(_model_of(attributes))):
             part.add(attributes, prefix=names.FETCHED)
 
-    def _model_part(self, attributes: Mapping[str, Any]) -> Part:
-        model = attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL) or "unknown"
-        return self.by_model.setdefault(str(model), Part())
+    def _part(self, model: str) -> Part:
+        return self.by_model.setdefault(model, Part())
 
     def _add_error(self, record: SpanRecord) -> None:
         reported_below = record.span_id in self._failed_below
@@ -219,9 +238,36 @@ class Tally:
         return attributes
 
 
-def _children_first(record: SpanRecord) -> tuple[bool, int, int]:
-    """Order in which records are folded: by end, and of two that end together the one started later."""
-    return (record.end_time is None, record.end_time or 0, -record.start_time)
+def _model_of(attributes: Mapping[str, Any]) -> str:
+    return str(attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL) or "unknown")
+
+
+def _children_first(records: list[SpanRecord]) -> list[SpanRecord]:
+    """The order in which records are folded: by end; of those that took the same time the deeper first."""
+    depths = _depths({record.span_id: record.parent_id for record in records})
+
+    def place(record: SpanRecord) -> tuple[bool, int, int, int, str]:
+        end = record.end_time
+        return (end is None, end or 0, -record.start_time, -depths[record.span_id], record.span_id)
+
+    return sorted(records, key=place)
+
+
+def _depths(parents: Mapping[str, str | None]) -> dict[str, int]:
+    """How many of these spans stand above each of them."""
+    depths: dict[str, int] = {}
+    for span_id in parents:
+        path = []
+        step: str | None = span_id
+        while step is not None and step in parents and step not in depths:
+            depths[step] = 0  # where parents make a circle, it is cut here
+            path.append(step)
+            step = parents[step]
+        depth = -1 if step is None or step not in depths else depths[step]
+        for found in reversed(path):
+            depth += 1
+            depths[found] = depth
+    return depths
 
 
 def price_text(cost: Decimal | None) -> str:

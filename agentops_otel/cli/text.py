@@ -85,9 +85,11 @@ def money(cost: Decimal | None, *, unpriced: int = 0) -> str:
 
 
 def span_of_time(seconds: float | None) -> str:
-    """`12ms`, `4.2s`, `3m 5s`, `2h 10m`, `3d 4h`; `-` for None."""
+    """`<1ms`, `12ms`, `4.2s`, `3m 5s`, `2h 10m`, `3d 4h`; `-` for None."""
     if seconds is None:
         return "-"
+    if 0 < seconds < 0.0005:  # noqa: PLR2004 - what would round to 0ms
+        return "<1ms"
     if seconds < 0.9995:  # noqa: PLR2004 - what would round to 1000ms
         return f"{seconds * 1000:.0f}ms"
     if seconds < 59.95:  # noqa: PLR2004 - what would round to 60.0s

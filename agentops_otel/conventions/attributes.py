@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,9 @@ Attributes = dict[str, Any]
 def _int(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    whole = int(value) if math.isfinite(value) else None
-    return whole if whole is not None and abs(whole) < 2**63 else None
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    return int(value) if abs(value) < 2**63 else None
 
 
 def _count(value: Any) -> int | None:
@@ -46,7 +46,16 @@ def _count(value: Any) -> int | None:
 def _float(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _seconds(value: Any) -> float | None:
+    seconds = _float(value)
+    return seconds if seconds is not None and seconds >= 0 else None
 
 
 def _str(value: Any) -> str | None:
@@ -75,7 +84,7 @@ def _uncommon(value: Any) -> str | None:
 
 
 def _money(value: Any) -> str | None:
-    return str(value) if isinstance(value, Decimal) and value.is_finite() else None
+    return str(value) if isinstance(value, Decimal) and value.is_finite() and value >= 0 else None
 
 
 Row = tuple[str, str, "Callable[[Any], Any]"]
@@ -128,7 +137,7 @@ _USAGE: tuple[Row, ...] = (
     ("text_input_tokens", names.TEXT_INPUT_TOKENS, _count),
     ("text_output_tokens", names.TEXT_OUTPUT_TOKENS, _count),
     ("web_searches", names.WEB_SEARCHES, _count),
-    ("audio_seconds", names.AUDIO_SECONDS, _float),
+    ("audio_seconds", names.AUDIO_SECONDS, _seconds),
     ("cost", names.PROVIDER_COST, _money),
 )
 
@@ -144,9 +153,8 @@ def _write(thing: Any, rows: Iterable[Row], attributes: Attributes, prefix: str 
 
 
 def _read(kind: Any, rows: Iterable[Row], attributes: Mapping[str, Any]) -> Any:
-    known = {field.name for field in fields(kind)}
-    values = {field: attributes[name] for field, name, _ in rows if field in known and name in attributes}
-    return kind(**{field: list(value) if isinstance(value, tuple) else value for field, value in values.items()})
+    cleaned = {field: clean(attributes[name]) for field, name, clean in rows if name in attributes}
+    return kind(**{field: value for field, value in cleaned.items() if value is not None})
 
 
 def write_request(request: Request) -> Attributes:
@@ -187,9 +195,22 @@ def _inner(model: str | None, usage: Usage) -> str:
 
 
 def read_inner(attributes: Mapping[str, Any]) -> list[tuple[str | None, Usage]]:
-    """(model, usage) of the work that is billed beside a call's own usage."""
-    inner = [json.loads(item) for item in attributes.get(names.INNER_USAGE) or ()]
-    return [(item.get(names.RESPONSE_MODEL), read_usage(item) or Usage()) for item in inner]
+    """(model, usage) of the work that is billed beside a call's own; empty usage where it is illegible."""
+    inner = [_loaded(item) for item in _listed(attributes.get(names.INNER_USAGE))]
+    told = [item if isinstance(item, dict) else {} for item in inner]
+    return [(_str(item.get(names.RESPONSE_MODEL)), read_usage(item) or Usage()) for item in told]
+
+
+def _loaded(value: Any) -> Any:
+    """The JSON of a text; None where it is none, for limits of others may have cut it."""
+    try:
+        return json.loads(value)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def read_usage(attributes: Mapping[str, Any], prefix: str = "") -> Usage | None:
@@ -304,21 +325,15 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 
 def read_messages(attributes: Mapping[str, Any], name: str) -> list[Message]:
-    """The messages under this attribute, written by us or by anyone after the conventions; [] where none are."""
+    """The messages under this attribute, written by us or anyone after the conventions; [] where none are."""
     value = attributes.get(name)
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return []
-    if not isinstance(value, (list, tuple)):
-        return []
-    return [_read_message(item) for item in value if isinstance(item, dict)]
+    items = _listed(_loaded(value) if isinstance(value, str) else value)
+    return [_read_message(item) for item in items if isinstance(item, dict)]
 
 
 def _read_message(item: dict[str, Any]) -> Message:
-    parts = [_read_part(part) for part in item.get("parts") or () if isinstance(part, dict)]
-    return Message(str(item.get("role", "")), parts, item.get("name"), item.get("finish_reason"))
+    parts = [_read_part(part) for part in _listed(item.get("parts")) if isinstance(part, dict)]
+    return Message(str(item.get("role", "")), parts, _str(item.get("name")), _str(item.get("finish_reason")))
 
 
 def _read_part(part: dict[str, Any]) -> Part:  # noqa: PLR0911 - one row for each kind of part
@@ -330,15 +345,21 @@ def _read_part(part: dict[str, Any]) -> Part:  # noqa: PLR0911 - one row for eac
     if kind == "tool_call":
         return ToolCall(str(part.get("name", "")), part.get("id"), part.get("arguments"))
     if kind == "server_tool_call":
-        call = part.get("server_tool_call") or {}
-        return ToolCall(str(part.get("name", "")), part.get("id"), call.get("arguments"), server=True)
+        call = part.get("server_tool_call")
+        arguments = call.get("arguments") if isinstance(call, dict) else call
+        return ToolCall(str(part.get("name", "")), part.get("id"), arguments, server=True)
     if kind == "tool_call_response":
         return ToolResult(part.get("response"), part.get("id"))
     if kind == "server_tool_call_response":
-        answer = part.get("server_tool_call_response") or {}
-        return ToolResult(answer.get("result"), part.get("id"), server=True)
+        answer = part.get("server_tool_call_response")
+        result = answer.get("result") if isinstance(answer, dict) else answer
+        return ToolResult(result, part.get("id"), server=True)
     if kind in {"blob", "uri", "file"}:
         return Media(
-            str(part.get("modality", "")), part.get("mime_type"), part.get("content"), part.get("uri"), part.get("file_id")
+            str(part.get("modality", "")),
+            part.get("mime_type"),
+            part.get("content"),
+            part.get("uri"),
+            part.get("file_id"),
         )
     return Other(str(kind))

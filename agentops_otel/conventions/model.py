@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens of one call, by the conventions' rule: `input_tokens` counts cached ones too, `output_tokens`
-    counts reasoning too; the other fields are parts of these two. None means that the provider said nothing.
+    """Tokens of one call, by the conventions' rule. None means that the provider said nothing.
+
+    `input_tokens` counts cached ones too, `output_tokens` counts reasoning too; the other fields are parts
+    of these two.
 
     Providers that count cached tokens beside the input (Anthropic, Bedrock) go through `beside_cache`.
     """

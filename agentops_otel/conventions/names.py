@@ -1,4 +1,4 @@
-"""Every attribute name and value that spans are written with: GenAI's, OpenTelemetry's and ours; nowhere else."""
+"""Every attribute name and value that spans are written with: GenAI's, OpenTelemetry's and ours."""
 
 from __future__ import annotations
 

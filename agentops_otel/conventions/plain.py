@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 TEXT_LIMIT = 1_000_000
 """Characters of one text that are kept; a longer one is cut and says so."""
 BLOB_LIMIT = 65_536
 """Characters of base64 that are kept inline; a larger blob is named by its size instead."""
 DEPTH_LIMIT = 32
+SIZE_LIMIT = 10_000_000
+"""Characters of one value that are kept, whatever its parts; what comes after them is left out."""
 _ITEM_LIMIT = 10_000
+_ITEM_SIZE = 64
+"""What a value counts beside its text: values that hold each other many times over have no text at all."""
+_LEFT_OUT = "…"
 
 
 def text(value: str) -> str:
@@ -28,53 +38,96 @@ def text(value: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """The value as JSON: valid whatever it is, NaN as a string, foreign objects by their fields or their type."""
+    """The value as JSON, valid whatever it is: NaN as text, foreign objects by their fields or as text."""
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def plain(value: Any, depth: int = DEPTH_LIMIT) -> Any:  # noqa: PLR0911 - one row for each kind of value
+def plain(value: Any) -> Any:
     """The value as dicts, lists, strings, numbers and None only, as a copy.
 
     Iterators are not touched: they belong to the caller, and reading one would empty it.
     """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return text(str(value))
-    if isinstance(value, int):
-        return int(value) if abs(value) < 2**63 else str(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    return _Copy().of(value, DEPTH_LIMIT)
+
+
+class _Copy:
+    """One value under copy, and how much of it may still be kept."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = SIZE_LIMIT
+
+    def of(self, value: Any, depth: int) -> Any:
+        """The copy of this part of it."""
+        if value is None or value is True or value is False:
+            return value
+        self._left -= _ITEM_SIZE
+        if self._left < 0:
+            return _LEFT_OUT
+        try:
+            return self._leaf(value) if isinstance(value, _LEAVES) else self._branch(value, depth)
+        except Exception:  # a value that cannot be read is the caller's own, and spoils nothing else
+            return self._text(described(value))
+
+    def _text(self, value: str) -> str:
+        self._left -= len(value)
+        return text(value)
+
+    def _leaf(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            return self.of(value.value, 1)
+        if isinstance(value, str):
+            return self._text(str.__str__(value))
+        if isinstance(value, int):
+            return int(value) if abs(value) < 2**63 else self._text(described(value))
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else str(value)
         return f"<{len(value)} bytes>"
-    if depth == 0:
-        return "…"
-    if isinstance(value, dict):
-        return {_key(key): plain(item, depth - 1) for key, item in _some(value.items())}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth - 1) for item in _some(value)]
-    return _foreign(value, depth)
+
+    def _branch(self, value: Any, depth: int) -> Any:
+        if depth == 0:
+            return _LEFT_OUT
+        if isinstance(value, dict):
+            return self._dict(value, depth - 1)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return self._list(value, depth - 1)
+        found = _fields(value)
+        return self._text(described(value)) if found is None else self._dict(found, depth - 1)
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        copy: dict[str, Any] = {}
+        for key, item in value.items():
+            if len(copy) == _ITEM_LIMIT or self._left < 0:
+                copy[_LEFT_OUT] = f"[truncated, {len(value)} items]"
+                break
+            name = self._text(str.__str__(key) if isinstance(key, str) else described(key))
+            copy[name] = self.of(item, depth)
+        return copy
+
+    def _list(self, value: Collection[Any], depth: int) -> list[Any]:
+        copy: list[Any] = []
+        for item in value:
+            if len(copy) == _ITEM_LIMIT or self._left < 0:
+                copy.append(f"…[truncated, {len(value)} items]")
+                break
+            copy.append(self.of(item, depth))
+        return copy
 
 
-def _some(items: Any) -> list[Any]:
-    return list(items)[:_ITEM_LIMIT]
+_LEAVES = (str, int, float, bytes, bytearray, memoryview, Enum)
 
 
-def _key(key: Any) -> str:
-    return text(key) if isinstance(key, str) else text(described(key))
-
-
-def _foreign(value: Any, depth: int) -> Any:
+def _fields(value: Any) -> dict[str, Any] | None:
+    """What a pydantic model or a dataclass holds and shows; None for any other object."""
     dump = getattr(type(value), "model_dump", None)
     if dump is not None:
-        try:
-            return plain(dump(value, mode="json", exclude_none=True), depth - 1)
-        except Exception:  # a model that cannot dump itself is described like any other object
-            return described(value)
-    fields = getattr(type(value), "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: plain(getattr(value, name, None), depth - 1) for name in fields}
-    return described(value)
+        # Not mode="json": that reads iterators to their end.
+        dumped: dict[str, Any] = dump(value, exclude_none=True, warnings=False)
+        return dumped
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in fields(value) if field.repr}
+    return None
 
 
 def described(value: Any) -> str:
@@ -83,3 +136,9 @@ def described(value: Any) -> str:
         return text(str(value))
     except Exception:  # a broken __str__ is the caller's own and none of our business
         return f"<{type(value).__name__}>"
+
+
+def error_type(error: BaseException) -> str:
+    """The name of an error's class, with its module unless it is built in."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

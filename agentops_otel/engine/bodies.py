@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.engine.reading import parsed
@@ -26,7 +25,7 @@ def watch_body(http_response: Any, call: Call) -> None:
         body.exhausted()
         return
     _read_along(http_response, body)
-    on_close(http_response, body.closed)
+    on_close(http_response, body)
 
 
 class _Body(Watch):
@@ -67,33 +66,38 @@ class _Body(Watch):
         """The body is read to its end."""
         if self._text and self._pieces:
             self._event(b"".join(self._pieces))
-        elif self._pieces and self.state is None:
-            try:
-                self.state = parsed(b"".join(self._pieces))
-            except ValueError:  # cut off, or no JSON after all
-                self.state = None
+        self._parse()
         super().exhausted()
 
     def closed(self) -> None:
         """The reader closed the response; a whole body in hand is as good as one read to its end."""
-        if self.call.is_open and self._pieces and not self._text and not self.reading:
-            self.exhausted()
+        if self.call.is_open and not self.reading and self._parse():
+            super().exhausted()
         else:
             super().closed()
+
+    def _parse(self) -> bool:
+        """Read what is here as one JSON value; False where it is none, or a part of one."""
+        if self._text or not self._pieces:
+            return False
+        try:
+            self.state = parsed(b"".join(self._pieces))
+        except ValueError:
+            return False
+        return True
 
 
 def _read_along(http_response: Any, body: _Body) -> None:
     """Let every way of reading pass by `body`: they all go through the response's `iter_bytes`, decoded."""
-    reference = weakref.ref(http_response)
     kind = type(http_response)
 
     @functools.wraps(kind.iter_bytes)
     def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        return body.iterate(kind.iter_bytes(reference(), chunk_size))
+        return body.iterate(kind.iter_bytes(http_response, chunk_size))
 
     @functools.wraps(kind.aiter_bytes)
     def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        return body.aiterate(kind.aiter_bytes(reference(), chunk_size))
+        return body.aiterate(kind.aiter_bytes(http_response, chunk_size))
 
     http_response.iter_bytes = iter_bytes
     http_response.aiter_bytes = aiter_bytes

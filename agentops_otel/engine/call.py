@@ -127,7 +127,7 @@ class Call:
         attributes: dict[str, Any] = {}
         if answer is not None:
             attributes = self.recorder.guarded("response", dict, self._answered, answer, True)
-        attributes[names.ERROR_TYPE] = error_type(error)
+        attributes[names.ERROR_TYPE] = plain.error_type(error)
         self.recorder.guarded("error", dict, self._describe, error)
         self._end(attributes)
 
@@ -178,7 +178,7 @@ class Call:
         self.span.add_event(
             "exception",
             {
-                names.EXCEPTION_TYPE: error_type(error),
+                names.EXCEPTION_TYPE: plain.error_type(error),
                 names.EXCEPTION_MESSAGE: message if self.recorder.content else "",
                 names.EXCEPTION_STACKTRACE: plain.text("".join(lines[:-1]) + type(error).__name__),
             },
@@ -201,12 +201,6 @@ class Call:
             self.span.end()
         except Exception as error:
             self.recorder.faults.note("engine.end", error)
-
-
-def error_type(error: BaseException) -> str:
-    """The name of an error's class, with its module unless it is built in."""
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def scrubbed(error: BaseException) -> str:

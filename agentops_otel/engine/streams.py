@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agentops_otel.engine.call import Call
 
 _WATCH = "_agentops_otel_watch"
+_HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
+"""What a response has of ours while it is read."""
 _ABSENT = object()
 
 
@@ -116,22 +118,30 @@ def watch(stream: Any, call: Call, classes: StreamClasses) -> None:
     classes.prepare(type(stream))
     vars(stream)[_WATCH] = watcher
     source = getattr(stream, "response", None) or getattr(stream, "http_response", None)
-    on_close(stream if source is None else source, watcher.closed)
+    on_close(stream if source is None else source, watcher)
 
 
-def on_close(source: Any, closed: Callable[[], None]) -> None:
-    """Call `closed` before `source.close()` and `source.aclose()`, on this one object."""
-    # A strong reference would make a cycle, and a dropped stream would wait for the garbage collector.
-    reference = weakref.ref(source)
+def on_close(source: Any, watcher: Watch) -> None:
+    """Tell the watcher before `source.close()` and `source.aclose()`, on this one object, and then leave it as it was."""
     kind = type(source)
+    # The object holds its hooks, and they hold it until it is closed: a weak reference is dead already when the
+    # garbage collector lets a dropped stream close its response. The watcher goes with its stream, not with this.
+    watching = weakref.ref(watcher)
+
+    def leave() -> None:
+        found = watching()
+        for name in _HOOKS:
+            vars(source).pop(name, None)
+        if found is not None:
+            found.closed()
 
     def close() -> Any:
-        closed()
-        return kind.close(reference())
+        leave()
+        return kind.close(source)
 
     async def aclose() -> Any:
-        closed()
-        return await kind.aclose(reference())
+        leave()
+        return await kind.aclose(source)
 
     for name, hooked in (("close", close), ("aclose", aclose)):
         if callable(getattr(kind, name, None)):
@@ -181,8 +191,9 @@ def _iter(method: Any) -> Any:
     def __iter__(self: Any) -> Any:
         chunks = method(self)
         watcher = vars(self).get(_WATCH)
-        # A stream that is its own iterator is read through __next__.
-        return chunks if watcher is None or chunks is self else watcher.iterate(chunks)
+        # A stream that is its own iterator is read through __next__; what the library or a subclass reads
+        # within its own reading is read already.
+        return chunks if watcher is None or watcher.reading or chunks is self else watcher.iterate(chunks)
 
     return __iter__
 
@@ -192,7 +203,7 @@ def _aiter(method: Any) -> Any:
     def __aiter__(self: Any) -> Any:
         chunks = method(self)
         watcher = vars(self).get(_WATCH)
-        return chunks if watcher is None or chunks is self else watcher.aiterate(chunks)
+        return chunks if watcher is None or watcher.reading or chunks is self else watcher.aiterate(chunks)
 
     return __aiter__
 

@@ -24,7 +24,7 @@ def completion(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _wrapped(attributes: Mapping[str, Any], name: str, before: list[Message]) -> dict[str, Any] | None:
-    messages, value = _read(attributes, name), attributes.get(name)
+    messages, value = read_messages(attributes, name), attributes.get(name)
     if not messages and isinstance(value, str) and value not in {"", "[]"}:
         if not before:
             return {"type": "string", "string": value}
@@ -42,15 +42,9 @@ def _system(attributes: Mapping[str, Any]) -> list[Message]:
         parts = json.loads(value)
     except (TypeError, ValueError, RecursionError):
         parts = [{"type": "text", "content": value}]
-    return _read({names.SYSTEM_INSTRUCTIONS: [{"role": "system", "parts": parts}]}, names.SYSTEM_INSTRUCTIONS)
-
-
-def _read(attributes: Mapping[str, Any], name: str) -> list[Message]:
-    # Spans may come from anyone, and messages of any shape with them.
-    try:
-        return read_messages(attributes, name)
-    except (AttributeError, TypeError, RecursionError):
-        return []
+    return read_messages(
+        {names.SYSTEM_INSTRUCTIONS: [{"role": "system", "parts": parts}]}, names.SYSTEM_INSTRUCTIONS
+    )
 
 
 def chatml(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from agentops_otel.accounting.record import ERROR
 from agentops_otel.accounting.tally import cost_of
 from agentops_otel.conventions import names
+from agentops_otel.conventions.attributes import read_usage
+from agentops_otel.conventions.model import Usage
 from agentops_otel.server.listing import Listing
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ class Node:
     """A span in its place.
 
     `lasts` says for each level above and for its own whether that is the last of its siblings; it is
-    empty at the top. `seconds` is None while the span is open. `figures` stand where they are counted
-    only: at the innermost of the spans that tell of one call, and as a sum at the session. `error` is
-    told where it arose; the spans that it passed on its way up have merely failed.
+    empty at the top. `seconds` is None while the span is open. `figures` stand only where they are
+    counted: at the innermost of the spans that tell of one call, at a tool that has a price, and as a sum
+    at the session. `error` is told where it arose; the spans that it passed on its way up have merely
+    failed.
     """
 
     kind: str
@@ -59,6 +62,7 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
     """Every record once, parents before children, siblings by their start."""
     listing = Listing.of(records)
     calls = {id(record) for record in listing.llm_records}
+    tools = {id(record) for record in listing.tool_records}
     errors = {id(record) for record in listing.error_records}
     for record, lasts in _walk(records):
         figures = None
@@ -67,10 +71,12 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
             figures = Figures(total.input_tokens, total.output_tokens, listing.cost, total.unpriced_calls)
         elif id(record) in calls:
             figures = _figures(record)
+        elif id(record) in tools and cost_of(record.attributes) is not None:
+            figures = Figures(0, 0, cost_of(record.attributes))
         kind = _kind(record)
         yield Node(
             kind=kind,
-            name=_name(record),
+            name=_name(record, kind),
             lasts=lasts,
             seconds=None if record.end_time is None else max(record.end_time - record.start_time, 0) / 10**9,
             figures=figures,
@@ -81,10 +87,11 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
 
 
 def _figures(record: SpanRecord) -> Figures | None:
-    told, cost = record.attributes, cost_of(record.attributes)
-    if cost is None and record.status == ERROR and names.INPUT_TOKENS not in told:
+    usage, cost = read_usage(record.attributes), cost_of(record.attributes)
+    if cost is None and usage is None and record.status == ERROR:
         return None
-    return Figures(int(told.get(names.INPUT_TOKENS, 0)), int(told.get(names.OUTPUT_TOKENS, 0)), cost)
+    usage = usage or Usage()
+    return Figures(usage.input_tokens or 0, usage.output_tokens or 0, cost)
 
 
 def _kind(record: SpanRecord) -> str:
@@ -92,12 +99,11 @@ def _kind(record: SpanRecord) -> str:
     return str(told.get(names.SPAN_KIND) or _KINDS.get(str(told.get(names.OPERATION_NAME))) or "span")
 
 
-def _name(record: SpanRecord) -> str:
-    """The span's name; without the operation where the kind says as much."""
+def _name(record: SpanRecord, kind: str) -> str:
+    """The span's name, without a first word that the kind says already."""
     operation = str(record.attributes.get(names.OPERATION_NAME))
-    if _KINDS.get(operation) in {None, names.KIND_LLM}:
-        return record.name
-    return record.name.removeprefix(f"{operation} ")
+    spare = kind if _KINDS.get(operation) in {None, names.KIND_LLM} else operation
+    return record.name.removeprefix(f"{spare} ")
 
 
 def _error(record: SpanRecord) -> str:

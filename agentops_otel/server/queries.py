@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.tally import cost_of, price_text
 from agentops_otel.conventions import names
+from agentops_otel.conventions.attributes import read_usage
+from agentops_otel.conventions.model import Usage
 from agentops_otel.server import chatml
 from agentops_otel.server.listing import Listing
 
@@ -165,14 +167,15 @@ class _Export:
         answer = self._listing.fetched.get(str(told.get(names.RESPONSE_ID)))
         if answer is not None and names.INPUT_TOKENS not in told:
             told, prefix = {**told, **answer.attributes}, names.FETCHED
+        usage = read_usage(told, prefix) or Usage()
         return self._event(
             record,
             thread_id=told.get(names.EVENT_THREAD_ID),
             prompt=chatml.prompt(told),
             completion=chatml.completion(told),
             model=told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL),
-            prompt_tokens=_count(told.get(prefix + names.INPUT_TOKENS)),
-            completion_tokens=_count(told.get(prefix + names.OUTPUT_TOKENS)),
+            prompt_tokens=usage.input_tokens,
+            completion_tokens=usage.output_tokens,
             cost=_price(cost_of(told)),
             promptarmor_flag=None,
         )
@@ -219,10 +222,6 @@ class _Export:
 
 def _event_id(record: SpanRecord) -> str:
     return str(record.attributes.get(names.EVENT_ID) or record.span_id)
-
-
-def _count(value: Any) -> int | None:
-    return None if value is None else int(value)
 
 
 def _exception(record: SpanRecord) -> tuple[int | None, Mapping[str, Any]]:

@@ -55,10 +55,12 @@ def root_span_id_of(session_id: str) -> int:
     return int.from_bytes(digest[:8], "big") or 1
 
 
-def root_context_of(session_id: str, *, sampled: bool = True) -> SpanContext:
-    """The root span of a session that lives in another process, as a parent."""
+def root_context_of(session_id: str, span_id: int | None = None, *, sampled: bool = True) -> SpanContext:
+    """The root span of a session that lives in another process, or that span of it, as a parent."""
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    return SpanContext(trace_id_of(session_id), root_span_id_of(session_id), is_remote=True, trace_flags=flags)
+    return SpanContext(
+        trace_id_of(session_id), span_id or root_span_id_of(session_id), is_remote=True, trace_flags=flags
+    )
 
 
 class SessionIds(IdGenerator):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor
 
 from agentops_otel.accounting.enrichment import enrich
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 SESSION_KEY = "agentops_otel.session"
 """Under this key a context carries its session's `Books`."""
+AGENT_KEY = "agentops_otel.agent"
+"""Under this key a context carries the (id, name) of the agent that acts in it."""
 _ENDED_KEPT = 4096
 
 
@@ -69,6 +73,17 @@ class SessionProcessor(SpanProcessor):
         self._queue: deque[ReadableSpan] = deque()
         self._counted: deque[SpanRecord] = deque()
         self._counting = threading.RLock()
+        self._born = 0
+
+    def after_fork(self) -> None:
+        """In a forked child: what the parent has queued, and the spans that it has open, are the parent's."""
+        self._counting = threading.RLock()
+        self._queue.clear()
+        self._counted.clear()
+        self.made = self.dropped = 0
+        self._born = time.time_ns()
+        for books in self._open.values():
+            books.tally = Tally()
 
     # --- sessions come and go ------------------------------------------------------------------------
 
@@ -96,6 +111,9 @@ class SessionProcessor(SpanProcessor):
             books = self._books_of(span, parent_context)
             if books is not None:
                 span.set_attribute(names.SESSION_ID, books.session_id)
+                agent: Any = (otel_context.get_current() if parent_context is None else parent_context).get(AGENT_KEY)
+                if agent is not None and names.AGENT_NAME not in (span.attributes or {}):
+                    span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
             if not self.prices.loaded and not self.wants_prices:
                 self._ask_for_prices(span)
         except Exception as error:
@@ -124,6 +142,8 @@ class SessionProcessor(SpanProcessor):
             context = span.context
             if context is None or not context.trace_flags.sampled:
                 return
+            if self._born and (span.start_time or 0) < self._born:
+                return  # begun before this process was forked: the parent ends it
             self.made += 1
             is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
             if len(self._queue) + len(self._counted) >= self._limit and not is_root:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -16,9 +14,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, Status, StatusCode
 
 from agentops_otel.accounting.record import record_of
-from agentops_otel.accounting.tally import price_text
+from agentops_otel.accounting.tally import Tally, price_text
 from agentops_otel.conventions import names, plain
-from agentops_otel.sessions import events
+from agentops_otel.sessions import events, inheritance
+from agentops_otel.sessions.ground import TOLD, Ground
+from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, tags_of
 from agentops_otel.sessions.identity import (
     SessionIds,
     new_session_id,
@@ -28,58 +28,18 @@ from agentops_otel.sessions.identity import (
 from agentops_otel.sessions.processor import SESSION_KEY, Books
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
     from types import TracebackType
 
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span, SpanContext, Tracer
 
+    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.configuration import Configuration
     from agentops_otel.faults import Faults
     from agentops_otel.sessions.processor import SessionProcessor
 
 logger = logging.getLogger("agentops_otel")
-
-_STATUS = {
-    names.SUCCESS: StatusCode.OK,
-    names.FAILURE: StatusCode.ERROR,
-    names.INDETERMINATE: StatusCode.UNSET,
-}
-
-
-@dataclass(slots=True)
-class Ground:
-    """What a session stands on; the client's, shared by all its sessions."""
-
-    tracer: Tracer
-    processor: SessionProcessor
-    faults: Faults
-    ids: SessionIds | None
-    """None where the tracer provider does not let us choose ids."""
-    content: bool
-    on_end: Callable[[Session], None]
-
-
-def end_state_of(value: Any) -> str | None:
-    """`Success`, `Failure` or `Indeterminate` for a word in any case, `Fail`, or an EndState; else None."""
-    word = str(getattr(value, "value", value)).strip().capitalize()
-    word = names.FAILURE if word == "Fail" else word
-    return word if word in _STATUS else None
-
-
-def tags_of(value: Any) -> list[str]:
-    """Tags from a str, or from any collection of what can be told as text; order kept, doubles dropped."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        value = [value]
-    elif isinstance(value, dict):
-        value = [f"{key}:{item}" for key, item in value.items()]
-    try:
-        found = [plain.described(tag) for tag in value if tag is not None]
-    except TypeError:
-        found = [plain.described(value)]
-    return list(dict.fromkeys(tag for tag in found if tag))
-
 
 class Session:
     """One run of an agent.
@@ -97,10 +57,14 @@ class Session:
         config: Configuration,
         tags: Iterable[str] = (),
         inherited_session_id: str | None = None,
+        parent_span_id: int | None = None,
     ) -> None:
         self._ground = ground
+        self._parent_span_id = parent_span_id
         self.config = config
         self.inherited = inherited_session_id is not None
+        self.shared = self.inherited
+        """Whether other processes may contribute: then figures are taken from the store."""
         self.session_id = inherited_session_id or new_session_id()
         self.project_id = config.project_id
         self.init_timestamp = events.timestamp()
@@ -110,7 +74,9 @@ class Session:
         self.video: str | None = None
         self.is_running = True
         self._tags = list(tags)
-        self._final_cost: Decimal | None = None
+        self._agents: dict[str, str] = {}
+        self.final_tally: Tally | None = None
+        """What was counted when it ended."""
         self._outer: Context | None = None
         self._root = self._start_root()
         self._trace_id = self._root.get_span_context().trace_id
@@ -124,7 +90,7 @@ class Session:
 
     def _start_root(self) -> Span:
         if self.inherited:
-            return NonRecordingSpan(root_context_of(self.session_id))
+            return NonRecordingSpan(root_context_of(self.session_id, self._parent_span_id))
         around = trace.get_current_span().get_span_context()
         attributes: dict[str, Any] = {names.SESSION_ID: self.session_id, names.SPAN_KIND: names.KIND_SESSION}
         if self._tags:
@@ -168,7 +134,34 @@ class Session:
         if self._outer is not None and otel_context.get_current() is self.context:
             # Attached anew instead of detached: a session may end in another context than it began in.
             otel_context.attach(self._outer)
-            self._outer = None
+
+    def after_fork(self) -> None:
+        """In a forked child: the session goes on, the parent ends it."""
+        self.inherited = self.shared = True
+        self._root = NonRecordingSpan(self._root.get_span_context())
+
+    # --- passing it on -------------------------------------------------------------------------------
+
+    def _here(self) -> SpanContext:
+        """The current span, if it is within this session; else its root."""
+        return trace.get_current_span(self.parent()).get_span_context()
+
+    def env(self) -> dict[str, str]:
+        """The environment variables by which another process joins: `subprocess.run(..., env={**os.environ, **session.env()})`."""
+        self.shared = True
+        here = self._here()
+        return inheritance.environment(
+            self.session_id, here.trace_id, here.span_id, sampled=here.trace_flags.sampled
+        )
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that carry the session: W3C `traceparent` and `baggage`."""
+        self.shared = True
+        here = self._here()
+        return {
+            "traceparent": inheritance.traceparent(here.trace_id, here.span_id, sampled=here.trace_flags.sampled),
+            "baggage": f"{inheritance.BAGGAGE_ITEM}={self.session_id}",
+        }
 
     # --- during --------------------------------------------------------------------------------------
 
@@ -187,8 +180,11 @@ class Session:
             self._ground.faults.note("session.record", error)
             return
         event.session_id = self.session_id
+        agent_name = self._agents.get(str(event.agent_id))
+        if agent_name is not None:
+            written.attributes[names.AGENT_NAME] = agent_name
         if not self._ground.content:
-            written.attributes = {name: told for name, told in written.attributes.items() if name not in _TOLD}
+            written.attributes = {name: told for name, told in written.attributes.items() if name not in TOLD}
         span = self._ground.tracer.start_span(
             written.name, context=self.parent(), attributes=written.attributes, start_time=written.start_time
         )
@@ -231,26 +227,64 @@ class Session:
         self.video = str(video)
         self._root.set_attribute(names.VIDEO_URL, plain.text(self.video))
 
+    def set_metadata(self, metadata: dict[str, Any], prefix: str) -> bool:
+        """Put values on the root span, under `prefix.name`; False if the session has ended or they are no dict."""
+        if not self.is_running or not isinstance(metadata, dict):
+            return False
+        for name, value in metadata.items():
+            told = value if isinstance(value, (bool, int, float)) else plain.text(value) if isinstance(value, str) else plain.to_json(value)
+            self._root.set_attribute(f"{prefix}.{plain.described(name)}", told)
+        return True
+
+    def create_agent(self, name: str, agent_id: Any = None) -> str:
+        """An id for an agent, to be given to events as `agent_id`."""
+        told = str(agent_id or uuid.uuid4())
+        self._agents[told] = plain.described(name)
+        return told
+
+    def patch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function with this session current while it runs, whatever is current where it is called."""
+
+        @functools.wraps(function)
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            before = otel_context.get_current()
+            otel_context.attach(self.parent())
+            try:
+                return function(*args, **kwargs)
+            finally:
+                otel_context.attach(before)
+
+        return patched
+
     # --- figures -------------------------------------------------------------------------------------
 
-    def _settled(self) -> Books:
+    def _tally(self) -> Tally:
+        """What is counted so far: here, or in the store where other processes take part."""
+        ground = self._ground
         try:
-            self._ground.processor.settle()
+            ground.processor.settle()
+            if self.shared and ground.stored is not None:
+                records = ground.stored(self.session_id)
+                if records is not None:
+                    return Tally.of(records)
         except Exception as error:
-            self._ground.faults.note("session.settle", error)
-        return self.books
+            ground.faults.note("session.tally", error)
+        return self.books.tally
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether its spans are recorded; nothing can be counted of a session that a sampler left out."""
+        return self.inherited or bool(self._root.get_span_context().trace_flags.sampled)
 
     @property
     def token_cost(self) -> Decimal | None:
         """What the session has cost so far in USD, exact; None where not one call has a known price."""
-        if not self.inherited and not self._root.get_span_context().trace_flags.sampled:
-            return None  # not sampled: nothing was recorded that could be counted
-        return self._settled().tally.cost
+        return self._tally().cost if self.is_sampled else None
 
     @property
     def event_counts(self) -> dict[str, int]:
         """How many events of each kind were recorded."""
-        tally = self._settled().tally
+        tally = self._tally()
         return {
             "llms": tally.llm_calls,
             "tools": tally.tool_calls,
@@ -259,17 +293,14 @@ class Session:
             "apis": 0,
         }
 
-    def get_analytics(self) -> dict[str, int | str]:
-        """The figures so far, in the documented words; the session goes on."""
-        tally = self._settled().tally
-        return {
-            "LLM calls": tally.llm_calls,
-            "Tool calls": tally.tool_calls,
-            "Actions": tally.actions,
-            "Errors": tally.errors,
-            "Duration": duration_text(self.duration),
-            "Cost": cost_text(self.token_cost),
-        }
+    def get_analytics(self, detailed: bool = False) -> dict[str, Any]:
+        """The figures so far, of all processes of the session, in the documented words; the session goes on.
+
+        `detailed` adds tokens by kind, figures by model, calls without a known price and latencies.
+        """
+        tally = self._tally()
+        told = analytics(tally, self.duration, tally.cost if self.is_sampled else None)
+        return told | details(tally) if detailed else told
 
     @property
     def duration(self) -> float:
@@ -309,20 +340,21 @@ class Session:
             self._ground.faults.note("session.end", error)
         self.deactivate()
         self._ground.on_end(self)
-        return price_text(self._final_cost)
+        tally = self.final_tally
+        return price_text(tally.cost if tally is not None and self.is_sampled else None)
 
     def _close(self) -> None:
-        self._final_cost = self.token_cost
+        self.final_tally = tally = self._tally()
         self.end_timestamp = events.timestamp()
         if not self.inherited:
-            attributes = self.books.tally.totals() | {names.END_STATE: self.end_state}
+            attributes = tally.totals() | {names.END_STATE: self.end_state}
             reason = self.end_state_reason
             if reason is not None:
                 attributes[names.END_STATE_REASON] = plain.text(str(reason))
             self._root.set_attributes(attributes)
             if self.end_state != names.INDETERMINATE:
                 told = plain.text(str(reason)) if reason is not None and self.end_state == names.FAILURE else None
-                self._root.set_status(Status(_STATUS[self.end_state], told))
+                self._root.set_status(Status(STATUS[self.end_state], told))
             self._root.end()
         self._ground.processor.closed(self._trace_id)
 
@@ -356,36 +388,3 @@ class Session:
     def __repr__(self) -> str:
         state = "running" if self.is_running else self.end_state
         return f"<Session {self.session_id} {state}>"
-
-
-_TOLD = frozenset(
-    {
-        names.EVENT_PARAMS,
-        names.EVENT_RETURNS,
-        names.EVENT_LOGS,
-        names.EVENT_SCREENSHOT,
-        names.EVENT_DETAILS,
-        names.TOOL_CALL_ARGUMENTS,
-        names.TOOL_CALL_RESULT,
-        *names.CONTENT,
-    }
-)
-"""Attributes of events that tell content."""
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds as the documents print them: `0.9s`, `1m 3.2s`, `1h 3.2s`; parts that are zero are left out."""
-    minutes, rest = divmod(round(max(seconds, 0.0), 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    parts = [f"{hours}h"] if hours else []
-    parts += [f"{minutes}m"] if minutes else []
-    return " ".join([*parts, f"{rest:.1f}s"])
-
-
-def cost_text(cost: Decimal | None) -> str:
-    """A cost as the documents print it: `0.00` for nothing, else six decimals; `unknown` where it is."""
-    if cost is None:
-        return "unknown"
-    if not cost:
-        return "0.00"
-    return str(cost.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP))

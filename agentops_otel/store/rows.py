@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.record import SpanRecord
@@ -51,7 +51,6 @@ _CONTENT: Final = frozenset(
 """Attributes that may be large and that no statistic needs: kept in a column of their own."""
 
 _WORDS: Final = frozenset({names.SPAN_KIND, names.OPERATION_NAME, names.RESPONSE_STATUS})
-_USAGE: Final = (names.INPUT_TOKENS.removesuffix("input_tokens"), names.FETCHED)
 _SMALLEST, _LARGEST = -400, 13
 """Powers of ten that a cost lies between: beyond them its decimal digits alone would fill a page."""
 _LATEST: Final = 2**63 - 1
@@ -177,17 +176,15 @@ def summary_from(session_id: str, row: Sequence[Any]) -> Summary:
 
 
 def _is_sound(name: str, value: Any) -> bool:
-    """False for what would break a whole session's sums: a figure that is none, a word that is no text."""
+    """False for what would break a whole session's sums: a price that is none, a word that is no text."""
     if name in _WORDS:
         return isinstance(value, str)
-    try:
-        if name == names.COST:
+    if name == names.COST:
+        try:
             cost = Decimal(str(value))
-            return cost.is_finite() and _SMALLEST < cost.adjusted() < _LARGEST
-        if name.startswith(_USAGE) and name.endswith("tokens"):
-            return abs(int(value)) <= _LATEST
-    except (ArithmeticError, TypeError, ValueError):
-        return False
+        except InvalidOperation:
+            return False
+        return cost.is_finite() and _SMALLEST < cost.adjusted() < _LARGEST
     return True
 
 

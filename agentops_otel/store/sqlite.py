@@ -47,9 +47,7 @@ _SUMMARY: Final = ", ".join(rows.SUMMARY_COLUMNS)
 _SESSIONS: Final = f"SELECT session_id, changes = counted AND rules = {RULES}, {_SUMMARY} FROM sessions"  # noqa: S608
 _NEWEST_FIRST: Final = "ORDER BY first_time DESC, session_id"
 _MADE: Final = ", ".join(f"{name} = ?" for name in rows.SUMMARY_COLUMNS)
-_KEEP: Final = (
-    f"UPDATE sessions SET counted = ?, rules = {RULES}, {_MADE} WHERE session_id = ? AND changes = ?"  # noqa: S608
-)
+_KEEP: Final = f"UPDATE sessions SET counted = ?, rules = {RULES}, {_MADE} WHERE session_id = ?"  # noqa: S608
 
 
 class SQLiteStore:
@@ -75,6 +73,8 @@ class SQLiteStore:
         self._inherited: list[sqlite3.Connection] = []
         self._watches_forks = False
         self._holds_for_fork = False
+        # Now, not with the first connection: a fork may come while that is being opened.
+        self._watch_forks()
 
     # --- The promise of Store ----------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class SQLiteStore:
             changes, records = self._load(session_id, _BARE_SPANS)
             if records:
                 summaries.append(summarise(session_id, records))
-                made.append((changes, *rows.summary_row(summaries[-1]), session_id, changes))
+                made.append((changes, *rows.summary_row(summaries[-1]), session_id))
         if made:
             self._keep(made)
         return summaries
@@ -255,7 +255,6 @@ class SQLiteStore:
         self._make_file()
         self._connection = self._open()
         self._file = _identity(self.path)
-        self._watch_forks()
         return self._connection
 
     def _make_file(self) -> None:

@@ -6,38 +6,16 @@ import json
 import re
 import time
 from datetime import datetime
-from decimal import Decimal
 
-import pytest
 from click.testing import CliRunner
-from span_records import ROOT_ID, SECOND, SESSION, TRACE, failed, llm, python, root, span, tool
+from span_records import ROOT_ID, SECOND, SESSION, failed, llm, python, root, span, tool
 
-import agentops_otel.cli
-from agentops_otel.cli import main, text, tree
+from agentops_otel.cli import main, text
 from agentops_otel.conventions import names
-from agentops_otel.store import Owner, SQLiteStore
+from agentops_otel.store import Owner
 
 ENDED = {names.END_STATE: names.SUCCESS, names.END_STATE_REASON: "all done", names.TAGS: ["nightly", "返金"]}
 EVIL = "\x1b]0;owned\x07\x1b[31mred\x1b[0m\u202e\x9b2J\r\nline"
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    store = SQLiteStore(tmp_path / "sessions.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def run(store):
-    def run(*arguments, code=0):
-        result = CliRunner().invoke(main, ["sessions", *arguments, "--store", str(store.path)], color=True)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return run
 
 
 def recent(record, seconds=120):
@@ -57,9 +35,6 @@ def fill(store):
             recent(failed(tool(parent_id=ROOT_ID))),
         ]
     )
-
-
-# --- ls ----------------------------------------------------------------------------------------------------
 
 
 def test_the_table(store, run):
@@ -122,9 +97,6 @@ def test_a_terminal_has_colours(monkeypatch):
     assert not text.wants_colour({"TERM": "dumb"})
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
     assert not text.wants_colour({})
-
-
-# --- show --------------------------------------------------------------------------------------------------
 
 
 def test_a_session_in_full(store, run):
@@ -255,174 +227,3 @@ def test_where_only_ascii_is_understood(store):
     assert process.returncode == 0
     assert "`- tool search" in told
     assert "12.4k>950" in told
-
-
-# --- The tree ----------------------------------------------------------------------------------------------
-
-
-def test_spans_without_a_parent_and_in_circles_are_all_there():
-    records = [
-        span("orphan", parent_id="9" * 16, start=1),
-        span("self", span_id="3" * 16, parent_id="3" * 16, start=2),
-        span("one", span_id="1" * 16, parent_id="2" * 16, start=3),
-        span("two", span_id="2" * 16, parent_id="1" * 16, start=4),
-    ]
-    lines = tree.render(records, colour=False)
-    assert [re.search("orphan|self|one|two", line)[0] for line in lines] == ["orphan", "self", "one", "two"]
-    assert lines[0].endswith("parent not received")
-    assert lines[3].startswith("└─ ")
-    assert tree.render([], colour=False) == []
-
-
-def test_a_deep_tree_is_drawn_without_end():
-    records = [span(f"n{i}", span_id=f"{i + 1:016x}", parent_id=f"{i:016x}") for i in range(3000)]
-    lines = tree.render(records, colour=False)
-    assert len(lines) == 3000
-    assert max(map(len, lines)) < 200
-
-
-def test_figures_stand_where_they_are_counted():
-    outer = llm(9.0, model="outer", span_id="1" * 16, parent_id=None, end=3)
-    inner = llm(0.5, model="inner", parent_id="1" * 16, start=1, end=2)
-    lines = tree.render([outer, inner], colour=False)
-    assert "$" not in lines[0]
-    assert lines[1].endswith("100→20  $0.50")
-
-
-def test_an_error_is_told_where_it_arose():
-    outer = failed(span("outer", span_id="1" * 16, parent_id=None, end=3))
-    inner = failed(tool(parent_id="1" * 16, start=1, end=2), "x" * 500)
-    lines = tree.render([outer, inner], colour=False)
-    assert lines[0].endswith(" ✗")
-    assert re.search("✗ ValueError: x{60,}…$", lines[1])
-
-
-def test_an_open_span_has_no_duration():
-    (line,) = tree.render([span("work", parent_id=None, end=None)], colour=False)
-    assert line == "span work  …"
-
-
-# --- Figures -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("cost", "shown"),
-    [
-        ("0", "$0.00"),
-        ("0.0000195", "$0.000020"),
-        ("0.000195", "$0.00020"),
-        ("0.00123", "$0.0012"),
-        ("0.0099", "$0.0099"),
-        ("0.01", "$0.01"),
-        ("0.126", "$0.13"),
-        ("1234.5", "$1,234.50"),
-    ],
-)
-def test_money(cost, shown):
-    assert text.money(Decimal(cost)) == shown
-    assert text.money(Decimal(cost), unpriced=2) == f"{shown}+?"
-
-
-def test_money_that_nobody_knows():
-    assert text.money(None) == "?"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (None, "-"),
-        (0, "0ms"),
-        (0.9994, "999ms"),
-        (0.9996, "1.0s"),
-        (59.9, "59.9s"),
-        (59.96, "1m 0s"),
-        (3725, "1h 2m"),
-        (90_000, "1d 1h"),
-    ],
-)
-def test_spans_of_time(seconds, shown):
-    assert text.span_of_time(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0, "just now"), (59, "59s ago"), (60, "1m ago"), (7200, "2h ago"), (200_000, "2d ago")],
-)
-def test_how_long_ago(seconds, shown):
-    assert text.ago(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"), [(0, "0"), (999, "999"), (1000, "1k"), (12_400, "12.4k"), (3_100_000, "3.1M")]
-)
-def test_counts(number, shown):
-    assert text.count(number) == shown
-
-
-@pytest.mark.parametrize(
-    ("foreign", "shown"),
-    [
-        ("plain", "plain"),
-        ("größe ✓ 👩\u200d🚀", "größe ✓ 👩\u200d🚀"),
-        ("\x1b[1;31mred\x1b[0m", "red"),
-        ("\x1b]8;;http://evil\x07link\x1b]8;;\x07", "link"),
-        ("\x1b]0;never closed", ""),
-        ("a\x1b", "a"),
-        ("a\nb\tc", "a b c"),
-        ("\u202eback\u2069", "back"),
-        ("\x9b31mred", "red"),
-        ("\ud800", ""),
-    ],
-)
-def test_foreign_text_is_made_harmless(foreign, shown):
-    assert text.clean(foreign) == shown
-
-
-def test_wide_and_coloured_text_is_measured_as_it_is_shown():
-    assert text.width("返金") == 4
-    assert text.width("e\u0301") == 1
-    assert text.width(text.paint("four", "red", on=True)) == 4
-    assert text.cut("返金返金", 5) == "返金…"
-    assert text.cut("abc", 3) == "abc"
-
-
-# --- The command itself ------------------------------------------------------------------------------------
-
-
-def test_help_loads_no_command():
-    code = (
-        "import sys\nfrom agentops_otel.cli import main\n"
-        "main(['--help'], standalone_mode=False)\n"
-        "print([name for name in sys.modules if name.startswith('agentops_otel.cli.')])"
-    )
-    with python(code) as process:
-        told = process.stdout.read()
-    assert "sessions  List, show and export" in told
-    assert "demo" in told
-    assert told.endswith("[]\n")
-    assert len(told.splitlines()) < 24
-
-
-def test_every_command_is_where_it_is_said_to_be():
-    for name, summary in agentops_otel.cli._COMMANDS.items():
-        command = main.get_command(None, name)
-        assert command.name == name
-        assert command.get_short_help_str()
-        assert summary.endswith(".")
-
-
-def test_the_version():
-    result = CliRunner().invoke(main, ["--version"])
-    assert re.fullmatch(r"agentops-otel \S.*\n", result.output)
-
-
-def test_a_command_that_is_not_there():
-    assert CliRunner().invoke(main, ["nothing"]).exit_code == 2
-
-
-def test_as_a_module(store):
-    fill(store)
-    code = "import runpy; runpy.run_module('agentops_otel', run_name='__main__')"
-    with python(code, "sessions", "ls", "--store", store.path) as process:
-        assert SESSION[:8] in process.stdout.read()
-    assert TRACE.startswith(SESSION[:8])

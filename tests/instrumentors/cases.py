@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -16,6 +17,9 @@ from pydantic import BaseModel
 from agentops_otel.conventions import names
 from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer
+
+# No test needs it, and loading the system's certificates takes longer than any test.
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 ASK = [{"role": "user", "content": "Where to on Saturday?"}]
 WORDS = "Take the ferry to Cacilhas and back."
@@ -69,14 +73,17 @@ class Case:
 
     def client(self, provider: Any, *, asynchronous: bool = False, **options: Any) -> Any:
         """A client of this library that asks the provider."""
-        kind = getattr(self.library.module, self.library.asynchronous if asynchronous else self.library.sync)
-        return kind(api_key="sk-canary-0001", base_url=self.library.url(provider), **{"max_retries": 0, **options})
+        module = self.library.module
+        kind = getattr(module, self.library.asynchronous if asynchronous else self.library.sync)
+        http = module.DefaultAsyncHttpxClient if asynchronous else module.DefaultHttpxClient
+        options = {"max_retries": 0, "http_client": http(verify=_TLS), **options}
+        return kind(api_key="sk-canary-0001", base_url=self.library.url(provider), **options)
 
     def call(self, client: Any, view: str = "", **more: Any) -> Any:
         """Call the operation, through `with_raw_response` or another `view` of its resource."""
         resource, _, name = self.method.rpartition(".")
         found = attrgetter(".".join(filter(None, (resource, view, name))))(client)
-        return found(**self.arguments, **more)
+        return found(**{**self.arguments, **more})
 
     def stream(self, client: Any, view: str = "", **more: Any) -> Any:
         """Call the operation for a stream."""
@@ -300,3 +307,5 @@ STREAMED = [case for case in CASES if case.events and case.method.endswith(".cre
 HELPED = [case for case in CASES if case.helper]
 RAW = [case for case in CASES if not case.method.endswith("messages.parse")]
 """Rows whose method can be had as a raw response."""
+STREAMING = [case for case in RAW if case is not RESPONSES_PARSE]
+"""Rows whose method can be had as a response that is still to be read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 
@@ -10,17 +9,9 @@ import pytest
 
 # Tests are modules, not a package: this is how they find what they share.
 sys.path.append(str(Path(__file__).parent))
+pytest.register_assert_rewrite("comparison")
 
 from comparison import Comparison, Stage  # noqa: E402
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_collections():
-    """Collect only what tests leave behind: what was imported stays."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

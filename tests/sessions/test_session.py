@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import uuid
@@ -19,7 +20,7 @@ from agentops_otel.demo import bodies
 from agentops_otel.demo.provider import Answer, Provider
 from agentops_otel.sessions.events import ActionEvent, EndState, ErrorEvent, LLMEvent, ToolEvent
 from agentops_otel.sessions.identity import root_span_id_of, session_id_of, trace_id_of
-from agentops_otel.sessions.session import cost_text, duration_text, tags_of
+from agentops_otel.sessions.figures import cost_text, duration_text, tags_of
 
 
 def ask(provider, model="gpt-4o-mini"):
@@ -353,9 +354,7 @@ def test_ambiguous(watched, caplog):
 
     found = []
     for _ in range(2):
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        thread.join()
+        contextvars.Context().run(elsewhere)
     assert found == [None, None]
     assert caplog.text.count("3 sessions are open") == 1
     for session in sessions:

@@ -1,0 +1,101 @@
+"""Endings: how this process ends, and what that makes of the sessions that are open."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from agentops_otel.conventions import names, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+Ending = tuple[str, str]
+"""End state and reason."""
+
+
+class Endings:
+    """Knows why the process ends, without a handler of the program's own being replaced.
+
+    An uncaught exception is read from `sys.last_value`, where the interpreter leaves it. `sys.exit` is
+    listened to for its code. Only where SIGTERM would kill the process at once (Python's default, under
+    which nothing runs) a handler is set: it ends the sessions, and then lets the signal kill as before.
+    """
+
+    def __init__(self, on_signal: Callable[[Ending], None]) -> None:
+        self._on_signal = on_signal
+        self._exit: Any = None
+        self._announced: tuple[Any, FrameType, int] | None = None
+        self._handled = False
+
+    def listen(self) -> None:
+        """Start to listen; once."""
+        if self._exit is None:
+            self._exit = sys.exit
+            sys.exit = wrapt.FunctionWrapper(sys.exit, self._noted_exit)
+        if (
+            not self._handled
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        ):
+            signal.signal(signal.SIGTERM, self._terminated)
+            self._handled = True
+
+    def stop(self) -> None:
+        """Leave everything as it was."""
+        if self._exit is not None:
+            if isinstance(sys.exit, wrapt.FunctionWrapper):
+                sys.exit = self._exit
+            self._exit = None
+        if self._handled and threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGTERM) == self._terminated:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._handled = False
+
+    @property
+    def code(self) -> int:
+        """The exit code as far as it is known: what `sys.exit` was given, else 0."""
+        if self._announced is None:
+            return 0
+        code, frame, position = self._announced
+        if frame.f_lasti != position or code is None:
+            return 0  # it was caught: the program went on from there
+        return code if isinstance(code, int) else 1
+
+    def at_exit(self) -> Ending:
+        """What the end of this process makes of an open session."""
+        error = None if _is_interactive() else getattr(sys, "last_value", None)
+        if isinstance(error, KeyboardInterrupt):
+            return names.INDETERMINATE, "Signal SIGINT"
+        if error is not None:
+            return names.FAILURE, f"{type(error).__name__}: {plain.described(error)}".rstrip(": ")
+        return names.INDETERMINATE, f"process exited (code {self.code}) without end_session"
+
+    def _noted_exit(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        frame = inspect.currentframe()
+        if frame is not None and threading.current_thread() is threading.main_thread():
+            while frame.f_back is not None:
+                frame = frame.f_back
+            self._announced = (args[0] if args else 0, frame, frame.f_lasti)
+        return wrapped(*args, **kwargs)
+
+    def _terminated(self, number: int, frame: Any) -> None:
+        del frame
+        try:
+            self._on_signal((names.INDETERMINATE, f"Signal {signal.Signals(number).name}"))
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+def _is_interactive() -> bool:
+    """In a REPL or a notebook the last error is not why the process ends."""
+    return hasattr(sys, "ps1") or "IPython" in sys.modules

@@ -1,0 +1,48 @@
+"""Ground: what a session stands on; the client's, shared by all its sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentops_otel.conventions import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.trace import Tracer
+
+    from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.faults import Faults
+    from agentops_otel.sessions.identity import SessionIds
+    from agentops_otel.sessions.processor import SessionProcessor
+    from agentops_otel.sessions.session import Session
+
+TOLD = frozenset(
+    {
+        names.EVENT_PARAMS,
+        names.EVENT_RETURNS,
+        names.EVENT_LOGS,
+        names.EVENT_SCREENSHOT,
+        names.EVENT_DETAILS,
+        names.TOOL_CALL_ARGUMENTS,
+        names.TOOL_CALL_RESULT,
+        *names.CONTENT,
+    }
+)
+"""Attributes of events that tell content."""
+
+
+@dataclass(slots=True)
+class Ground:
+    """Tracer, processor, faults, ids; whether content is kept; what to do when a session ends."""
+
+    tracer: Tracer
+    processor: SessionProcessor
+    faults: Faults
+    ids: SessionIds | None
+    """None where the tracer provider does not let us choose ids."""
+    content: bool
+    on_end: Callable[[Session], None]
+    stored: Callable[[str], Sequence[SpanRecord] | None] | None = None
+    """All records of a session, other processes' too, if they can be read here."""

@@ -1,0 +1,198 @@
+"""Inheritance: a session follows its work into threads, executors, forked and spawned processes, and over the wire."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+from opentelemetry import context as otel_context
+
+from agentops_otel.sessions.identity import session_id_of
+from agentops_otel.sessions.processor import SESSION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agentops_otel.faults import Faults
+    from agentops_otel.sessions.session import Session
+
+SESSION_VARIABLE = "AGENTOPS_SESSION_ID"
+PARENT_VARIABLE = "TRACEPARENT"
+BAGGAGE_ITEM = "agentops.session.id"
+
+
+def environment(session_id: str, trace_id: int, span_id: int, *, sampled: bool) -> dict[str, str]:
+    """The variables by which a child process joins a session."""
+    return {SESSION_VARIABLE: session_id, PARENT_VARIABLE: traceparent(trace_id, span_id, sampled=sampled)}
+
+
+def traceparent(trace_id: int, span_id: int, *, sampled: bool) -> str:
+    """A span as W3C trace context."""
+    return f"00-{trace_id:032x}-{span_id:016x}-{int(sampled):02x}"
+
+
+def told_by(environ: Mapping[str, str]) -> str | None:
+    """The session that the environment says this process belongs to."""
+    told = environ.get(SESSION_VARIABLE)
+    if not told:
+        return None
+    try:
+        return session_id_of(told)
+    except ValueError:
+        return None
+
+
+def parent_told_by(environ: Mapping[str, str], trace_id: int) -> int | None:
+    """The span of that session, by its trace id, under which this process was started."""
+    parts = environ.get(PARENT_VARIABLE, "").split("-")
+    try:
+        if len(parts) == 4 and int(parts[1], 16) == trace_id:
+            return int(parts[2], 16) or None
+    except ValueError:
+        pass
+    return None
+
+
+class Inheritance:
+    """Lets what is started in the context of a session run in it. Where no session is, nothing is touched.
+
+    `current` gives the session of the calling context; `joining` makes what a spawned process needs to join.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Session | None],
+        joining: Callable[[Session], Any],
+        faults: Faults,
+    ) -> None:
+        self._current = current
+        self._joining = joining
+        self._faults = faults
+        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self.on = False
+
+    def install(self) -> None:
+        """Wrap the standard library's ways of starting work, each once it is imported."""
+        self.on = True
+        if self._wrapped:
+            return
+        self._wrap("threading", "Thread.start", self._thread_start)
+        for module, path, wrapper in (
+            ("concurrent.futures.thread", "ThreadPoolExecutor.submit", self._submit),
+            ("subprocess", "Popen.__init__", self._popen),
+            ("multiprocessing.process", "BaseProcess.start", self._process_start),
+        ):
+            hook = functools.partial(self._on_import, path=path, wrapper=wrapper)
+            wrapt.register_post_import_hook(hook, module)
+
+    def uninstall(self) -> None:
+        """Put all of it back."""
+        self.on = False
+        while self._wrapped:
+            parent, name, original, ours = self._wrapped.pop()
+            if vars(parent).get(name) is ours:
+                setattr(parent, name, original)
+
+    def _on_import(self, module: Any, path: str, wrapper: Any) -> None:
+        if self.on:
+            self._wrap(module.__name__, path, wrapper)
+
+    def _wrap(self, module: str, path: str, wrapper: Any) -> None:
+        try:
+            parent, name, original = wrapt.resolve_path(module, path)
+            if any(found[0] is parent and found[1] == name for found in self._wrapped):
+                return
+            ours = wrapt.FunctionWrapper(original, wrapper)
+            self._wrapped.append((parent, name, vars(parent)[name], ours))
+            wrapt.apply_patch(parent, name, ours)
+        except Exception as error:
+            self._faults.note(f"inheritance.{path}", error)
+
+    def _carried(self) -> Any:
+        """The calling context, if a session is in it that other threads should see."""
+        if not self.on:
+            return None
+        current = otel_context.get_current()
+        books: Any = current.get(SESSION_KEY)
+        return current if books is not None and books.is_open else None
+
+    # --- threads -------------------------------------------------------------------------------------
+
+    def _thread_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        carried = self._carried()
+        # A thread may carry another's context already, as Python 3.14 lets it.
+        if carried is not None and "run" not in vars(instance):
+            instance.run = functools.partial(_run_thread, instance, instance.run, carried)
+        return wrapped(*args, **kwargs)
+
+    def _submit(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        carried = self._carried()
+        if carried is None or not args:
+            return wrapped(*args, **kwargs)
+        return wrapped(_run_in, carried, *args, **kwargs)
+
+    # --- processes -----------------------------------------------------------------------------------
+
+    def _popen(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        del instance
+        session = self._session()
+        if session is not None:
+            given = kwargs.get("env")
+            # The 11th positional parameter is env; who passes so many keeps what he passes.
+            if len(args) < _POPEN_ENV:
+                kwargs = {**kwargs, "env": {**(os.environ if given is None else given), **_fitting(session.env(), given)}}
+        return wrapped(*args, **kwargs)
+
+    def _process_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        session = self._session()
+        if session is None:
+            return wrapped(*args, **kwargs)
+        # Unpickling this in a spawned child joins the session there; a forked child has it already.
+        instance.agentops_otel_joining = self._joining(session)
+        session.shared = True
+        before = {name: os.environ.get(name) for name in (SESSION_VARIABLE, PARENT_VARIABLE)}
+        os.environ.update(session.env())
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _session(self) -> Session | None:
+        try:
+            return self._current() if self.on else None
+        except Exception as error:
+            self._faults.note("inheritance.session", error)
+            return None
+
+
+_POPEN_ENV = 11
+
+
+def _fitting(told: dict[str, str], given: Any) -> dict[Any, Any]:
+    """The variables in the type of the environment that was given: str, or bytes on POSIX."""
+    if given and sys.platform != "win32" and all(isinstance(name, bytes) for name in given):
+        return {name.encode(): value.encode() for name, value in told.items()}
+    return dict(told)
+
+
+def _run_in(carried: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = otel_context.attach(carried)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        otel_context.detach(token)
+
+
+def _run_thread(thread: Any, run: Callable[[], Any], carried: Any) -> None:
+    try:
+        _run_in(carried, run)
+    finally:
+        vars(thread).pop("run", None)

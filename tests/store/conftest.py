@@ -1,0 +1,30 @@
+"""A store on a real file, and a look into it past the store."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from agentops_otel.store.sqlite import SQLiteStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = SQLiteStore(tmp_path / "sessions.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def query(store):
+    """Ask the file itself, on a connection of its own."""
+
+    def query(text, *values):
+        connection = sqlite3.connect(store.path)
+        try:
+            return connection.execute(text, values).fetchall()
+        finally:
+            connection.close()
+
+    return query
