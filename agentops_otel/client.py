@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import shutil
 import sys
 import threading
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from agentops_otel import pipeline, summary
+from agentops_otel import host, pipeline, summary
 from agentops_otel.configuration import Configuration, key_problem
 from agentops_otel.engine import Recorder, Registry
 from agentops_otel.engine.metrics import Metrics
@@ -109,7 +111,9 @@ class Client:
             built.ids,
             content,
             self._session_ended,
-            self._stored if built.store is not None else None,
+            keep_file=self._keep_file if built.store is not None else None,
+            host=lambda: host.environment(host.resource()),
+            stored=self._stored if built.store is not None else None,
         )
         self._recorder = Recorder(
             built.tracer,
@@ -235,6 +239,21 @@ class Client:
             return None
         built.delivery.flush(self.config.max_wait_time / 1000)
         return built.store.spans(session_id)
+
+    def _keep_file(self, path: str, name: str) -> str:
+        """Have a copy of a file made beside the store, and return the URL that it will have."""
+        built = self.pipeline
+        assert built is not None  # noqa: S101 - only called where a store is
+        assert built.store is not None  # noqa: S101
+        kept = Path(f"{built.store.path}.media") / f"{name}{Path(path).suffix}"
+        source = Path(path).absolute()
+
+        def copy() -> None:
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, kept)
+
+        built.delivery.do(copy)
+        return kept.as_uri()
 
     # --- other processes -----------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import context as otel_context
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.faults import Faults
@@ -41,7 +42,13 @@ class Receiver(Protocol):
 class Delivery:
     """Takes records from the processor to the receivers, on a thread that starts with the first of them."""
 
-    def __init__(self, receivers: Sequence[Receiver], faults: Faults) -> None:
+    def __init__(
+        self, receivers: Sequence[Receiver], faults: Faults, resource: Callable[[], Mapping[str, Any]] | None = None
+    ) -> None:
+        """`resource` tells what is added to each record's resource; it is asked once, on the thread."""
+        self._resource = resource
+        self._resources: dict[int, tuple[Any, Mapping[str, Any]]] = {}
+        self._jobs: deque[Callable[[], None]] = deque()
         self.receivers = list(receivers)
         self.delivered = 0
         self.undelivered = 0
@@ -62,6 +69,8 @@ class Delivery:
     def after_fork(self) -> None:
         """In a forked child: the thread is gone, and its locks may be held for ever."""
         self._renew()
+        self._resources.clear()
+        self._jobs.clear()
         self.delivered = self.undelivered = 0
         for receiver in self.receivers:
             receiver.after_fork()
@@ -78,6 +87,11 @@ class Delivery:
             if self._thread is None:
                 self._start()
 
+    def do(self, job: Callable[[], None]) -> None:
+        """Have something done on the thread that nobody should wait for."""
+        self._jobs.append(job)
+        self.wake()
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._closed:
@@ -87,7 +101,7 @@ class Delivery:
     def flush(self, seconds: float) -> bool:
         """Deliver what waits now; False if that took longer than this."""
         processor = self._processor
-        if processor is None or (self._thread is None and not processor.waiting):
+        if processor is None or (self._thread is None and not processor.waiting and not self._jobs):
             return True
         if self._thread is None:
             self._start()
@@ -144,6 +158,11 @@ class Delivery:
         processor.wants_prices = False
 
     def _deliver_all(self, processor: SessionProcessor) -> None:
+        while self._jobs:
+            try:
+                self._jobs.popleft()()
+            except Exception as error:
+                self._faults.note("delivery.job", error)
         while True:
             try:
                 processor.settle()
@@ -155,7 +174,18 @@ class Delivery:
                 return
             self._deliver(records)
 
+    def _whole(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A record's resource with what is known of the host; one object for each resource."""
+        # The resource is kept beside its answer, so that its id stays its own.
+        known = self._resources.get(id(resource))
+        if known is None:
+            told = {} if self._resource is None else self._resource()
+            known = self._resources[id(resource)] = (resource, {**told, **resource})
+        return known[1]
+
     def _deliver(self, records: list[SpanRecord]) -> None:
+        for record in records:
+            record.resource = self._whole(record.resource)
         taken = True
         for receiver in self.receivers:
             try:

@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from agentops_otel import host
 from agentops_otel.accounting.prices import Price, Prices
 from agentops_otel.conventions import names
 from agentops_otel.delivery import Delivery, Receiver
@@ -68,7 +69,7 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     if receivers is None:
         receivers, endpoint = _receivers(config, faults, joined=joined)
     prices = Prices(_overrides(config))
-    delivery = Delivery(receivers, faults)
+    delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource)
     processor = SessionProcessor(
         prices,
         faults,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -350,9 +351,14 @@ def _counts(usage: Usage) -> dict[str, int | float]:
     return {unit: count for unit, count in counts.items() if count or unit in _TOTALS}
 
 
+_RESOURCE = re.compile(r"^(publishers/[^/]+/)?models/")
+"""What Google puts before a model's name."""
+
+
 def _candidates(provider: str | None, model: str) -> list[tuple[str, str]]:
     """(provider, model) pairs to look up in turn: as told, then by the prefix in the model's own name."""
     known = _PROVIDERS.get(provider or "", provider or "")
+    model = _RESOURCE.sub("", model)
     pairs = [(known, model)]  # without a provider, its own name tells whose model it is
     prefix, _, rest = model.partition("/")
     if rest and prefix != known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names
 
@@ -44,5 +44,9 @@ class Ground:
     """None where the tracer provider does not let us choose ids."""
     content: bool
     on_end: Callable[[Session], None]
+    keep_file: Callable[[str, str], str] | None = None
+    """Keeps a copy of a file beside the store: (path, name) -> its URL. Returns at once."""
+    host: Callable[[], dict[str, Any]] = dict
+    """The facts of this host, in the original's groups."""
     stored: Callable[[str], Sequence[SpanRecord] | None] | None = None
     """All records of a session, other processes' too, if they can be read here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -223,9 +224,23 @@ class Session:
         self._root.set_attribute(names.TAGS, [plain.text(tag) for tag in self._tags])
 
     def set_video(self, video: str) -> None:
-        """Name a recording of the session: a URL."""
-        self.video = str(video)
-        self._root.set_attribute(names.VIDEO_URL, plain.text(self.video))
+        """Name a recording of the session: a URL, or a file, of which a copy is kept beside the store."""
+        told = plain.described(video)
+        keep = self._ground.keep_file
+        if keep is not None and "://" not in told and os.path.isfile(told):  # noqa: PTH113 - any text may come
+            told = keep(told, self.session_id)
+        self.video = plain.text(told)
+        self._root.set_attribute(names.VIDEO_URL, self.video)
+
+    @property
+    def host_env(self) -> dict[str, Any]:
+        """Basic facts of the machine; {} with `env_data_opt_out`."""
+        return {} if self.config.env_data_opt_out else self._ground.host()
+
+    @property
+    def session_url(self) -> str | None:
+        """None: sessions are opened with `agentops-otel sessions show`, there is no page of their own yet."""
+        return None
 
     def set_metadata(self, metadata: dict[str, Any], prefix: str) -> bool:
         """Put values on the root span, under `prefix.name`; False if the session has ended or they are no dict."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import getpass
 import logging
+import os
+import platform
 import threading
 import uuid
 from decimal import Decimal
+from pathlib import Path
 
 import openai
 import pytest
 from opentelemetry import trace
 from trees import tree
 
+from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration, is_loopback
 from agentops_otel.conventions import names
 from agentops_otel.demo import bodies
@@ -438,3 +443,40 @@ def test_a_receiver_that_fails_harms_nobody(make_watched, caplog):
     assert caplog.text.count("disk full") == 1
     assert watched.client.pipeline.delivery.undelivered == 4
     watched.client.faults.counts.clear()
+
+
+def test_video(make_watched, tmp_path):
+    watched = make_watched()
+    watched.session.set_video("https://example.com/run.mp4")
+    assert watched.session.video == "https://example.com/run.mp4"
+    watched.session.end_session("Success", video="https://example.com/end.mp4")
+    assert root(watched).attributes[names.VIDEO_URL] == "https://example.com/end.mp4"
+
+
+def test_a_video_file_is_kept_beside_the_store(tmp_path):
+    client = Client()
+    session = client.init(Configuration.read(isolated=True, log_summary=False, store=str(tmp_path / "s.db")))
+    file = tmp_path / "run.webm"
+    file.write_bytes(b"film")
+    session.set_video(str(file))
+    session.end_session("Success")
+    assert client.shut_down()
+    kept = tmp_path / "s.db.media" / f"{session.session_id}.webm"
+    assert session.video == kept.as_uri()
+    assert kept.read_bytes() == b"film"
+
+
+def test_host_environment(make_watched):
+    told = make_watched()
+    told.session.end_session("Success")
+    resource = root(told).resource
+    assert resource["process.pid"] == os.getpid()
+    assert resource["telemetry.distro.name"] == "agentops_otel"
+    assert any(item.startswith("openai==") for item in resource["agentops.packages"])
+    assert told.session.host_env["SDK"]["Python Version"] == platform.python_version()
+    private = {getpass.getuser() if getpass.getuser() != "root" else "no such user", str(Path.cwd())}
+    assert not private & {str(value) for value in resource.values()}
+    untold = make_watched(env_data_opt_out=True)
+    untold.session.end_session("Success")
+    assert not {name for name in root(untold).resource if name.startswith(("host.", "os.", "agentops.host", "process."))}
+    assert untold.session.host_env == {}
