@@ -19,7 +19,8 @@ test: $(VENV)/test.done    ## run all tests
 lint: $(VENV)/lint.done    ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p agentops_otel -p agentops_otel_instrumentors
+	@rm -rf build && $(PIP) install --no-deps --upgrade --target build/installed .
+	@cd build && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml -p agentops_otel -p agentops_otel_instrumentors
 
 format: $(VENV)/lint.done  ## bring the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

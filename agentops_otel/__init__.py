@@ -1,10 +1,10 @@
 """See what your agents did and what it cost: sessions on OpenTelemetry.
 
-    import agentops_otel as agentops
+import agentops_otel as agentops
 
-    session = agentops.init(tags=["quickstart"])
-    ...  # calls of openai, anthropic and others are captured by themselves
-    cost = agentops.end_session("Success")  # "0.000195", in USD
+session = agentops.init(tags=["quickstart"])
+...  # calls of openai, anthropic and others are captured by themselves
+cost = agentops.end_session("Success")  # "0.000195", in USD
 """
 
 from agentops_otel.client import Client

@@ -23,9 +23,9 @@ from agentops_otel.sessions import inheritance
 from agentops_otel.sessions.decorators import Decorators
 from agentops_otel.sessions.endings import Endings
 from agentops_otel.sessions.figures import tags_of
+from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.identity import session_id_of, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
-from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.session import Session
 
 if TYPE_CHECKING:
@@ -175,7 +175,12 @@ class Client:
         return session
 
     def open_session(
-        self, tags: Any = None, name: str | None = None, *, inherited: str | None = None, config: Configuration | None = None
+        self,
+        tags: Any = None,
+        name: str | None = None,
+        *,
+        inherited: str | None = None,
+        config: Configuration | None = None,
     ) -> Session:
         """A new session that is not current anywhere yet."""
         ground = self._ready()

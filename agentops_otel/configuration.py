@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON = frozenset({"span_only", "span_and_event", "true", "1"})
@@ -87,7 +89,11 @@ class Configuration:
         if not self.api_key:
             return "default"
         digest = sha256(b"agentops.project:" + self.api_key.encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=8)) if hasattr(uuid, "uuid8") else str(uuid.UUID(bytes=digest[:16]))
+        return (
+            str(uuid.UUID(bytes=digest[:16], version=8))
+            if hasattr(uuid, "uuid8")
+            else str(uuid.UUID(bytes=digest[:16]))
+        )
 
     def content_captured(self, endpoint: str | None) -> bool:
         """Whether messages are captured when spans go to `endpoint` (None: the local store)."""
@@ -136,9 +142,7 @@ _VARIABLES = {
     "AGENTOPS_CAPTURE_CONTENT": "capture_content",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
 }
-_FLAGS = frozenset(
-    item.name for item in fields(Configuration) if "bool" in str(item.type)
-)
+_FLAGS = frozenset(item.name for item in fields(Configuration) if "bool" in str(item.type))
 _NUMBERS = frozenset({"max_wait_time", "max_queue_size"})
 _LISTS = frozenset({"default_tags", "disabled_instrumentations"})
 

@@ -43,7 +43,10 @@ class Delivery:
     """Takes records from the processor to the receivers, on a thread that starts with the first of them."""
 
     def __init__(
-        self, receivers: Sequence[Receiver], faults: Faults, resource: Callable[[], Mapping[str, Any]] | None = None
+        self,
+        receivers: Sequence[Receiver],
+        faults: Faults,
+        resource: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         """`resource` tells what is added to each record's resource; it is asked once, on the thread."""
         self._resource = resource

@@ -195,12 +195,12 @@ def guardrail(target: Any = None, *, name: str | None = None, **settings: Any) -
 
 
 def record_action(name: Any = None) -> Any:
-    """`@record_action("name")`: each call of the function is recorded as an action."""
+    """Record each call of a function as an action: `@record_action("name")`."""
     return client.decorators.made(names.KIND_ACTION, name)
 
 
 def record_tool(name: Any = None) -> Any:
-    """`@record_tool("name")`: each call of the function is recorded as the use of a tool."""
+    """Record each call of a function as the use of a tool: `@record_tool("name")`."""
     return client.decorators.made(names.KIND_TOOL, name)
 
 
@@ -213,7 +213,7 @@ def track_agent(name: Any = None) -> Any:
 
 
 def start_trace(trace_name: str = "session", tags: Any = None) -> Session | None:
-    """A new session with this name, current from here on; `with start_trace(...)` ends it with the block."""
+    """Open a session with this name, current from here on; used with `with`, it ends with the block."""
     opened = client.open_session(tags, trace_name)
     opened.activate()
     return opened

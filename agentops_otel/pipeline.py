@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
-    from agentops_otel.store.base import Store
-
     from agentops_otel.configuration import Configuration
     from agentops_otel.faults import Faults
-
 logger = logging.getLogger("agentops_otel")
 
 SCOPE = "agentops_otel"
@@ -56,7 +53,7 @@ class Pipeline:
     ids: SessionIds | None
     endpoint: str | None
     """Where spans are sent; None: to the local store only."""
-    store: Store | None
+    store: SQLiteStore | None
     """The local store, if records go there."""
     joined: bool
     """Whether the tracer provider is the program's own."""
@@ -79,7 +76,9 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     )
     delivery.serve(processor)
     provider.add_span_processor(processor)
-    tracer = provider.get_tracer(SCOPE, package_version(), schema_url="https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev")
+    tracer = provider.get_tracer(
+        SCOPE, package_version(), schema_url="https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
+    )
     store = next((receiver.store for receiver in receivers if isinstance(receiver, StoreReceiver)), None)
     ids = _session_ids(provider, tracer, joined=joined)
     return Pipeline(tracer, processor, delivery, ids, endpoint, store, joined)
@@ -106,7 +105,10 @@ def _provider(config: Configuration) -> tuple[Any, bool]:
         if isinstance(current, trace.ProxyTracerProvider):
             trace.set_tracer_provider(ours)
         else:
-            logger.info("the program's %s takes no span processors; sessions use a provider of their own", type(current).__name__)
+            logger.info(
+                "the program's %s takes no span processors; sessions use a provider of their own",
+                type(current).__name__,
+            )
     return ours, False
 
 

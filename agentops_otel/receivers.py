@@ -44,7 +44,7 @@ class StoreReceiver:
             self.store.insert(records)
         except (TypeError, ValueError) as error:
             self._faults.note("store.insert", error)
-            return all([self._deliver_one(record) for record in records])
+            return all(self._deliver_one(record) for record in records)
         return True
 
     def _deliver_one(self, record: SpanRecord) -> bool:

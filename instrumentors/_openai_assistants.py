@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentops_otel_instrumentors._openai_chat import usage
+
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Request, Response
 from agentops_otel.engine import Arguments, Operation, read
-from agentops_otel_instrumentors._openai_chat import usage
 
 
 def _request(arguments: Arguments) -> Request:
@@ -40,9 +41,9 @@ def _response(run: Any) -> Response:
 def _fold(state: Any, event: Any, keep: bool) -> Any:
     """The newest state of the run is all that counts."""
     del keep
-    name = str(event.event or "")
+    name = str(read(event, "event", ""))
     is_run = name.startswith("thread.run.") and not name.startswith("thread.run.step")
-    return event.data if is_run else state
+    return read(event, "data") if is_run else state
 
 
 RUN = Operation(name=names.CHAT, request=_request, response=_response, fold=_fold)

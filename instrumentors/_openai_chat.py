@@ -25,7 +25,9 @@ from agentops_otel.engine import Arguments, Shape, listed, read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MOST_CHOICES = 1024
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
+_MOST_CHOICES = 1024
 
 
 def request(arguments: Arguments) -> Request:
@@ -92,54 +94,52 @@ def fold(state: Any, chunk: Any, keep: bool) -> Any:
     """Chunks as one answer: choices by their index, texts as lists of pieces."""
     if state is None:
         state = Shape(id=None, model=None, usage=None, choices=[])
-    if not state["id"] and chunk.id:
-        state["id"], state["model"] = chunk.id, chunk.model
-    for choice in chunk.choices or ():
+    if not state["id"] and read(chunk, "id"):
+        state["id"], state["model"] = read(chunk, "id"), read(chunk, "model")
+    for choice in listed(read(chunk, "choices")):
         _fold_choice(state["choices"], choice, keep)
-    told = getattr(chunk, "usage", None) or read(chunk, "x_groq.usage")
+    told = read(chunk, "usage") or read(chunk, "x_groq.usage")
     if told is not None:
         state["usage"] = told
-    for name in ("service_tier", "system_fingerprint"):
-        value = getattr(chunk, name, None)
+    for name in ("service_tier", "system_fingerprint", "error"):
+        value = read(chunk, name)
         if value is not None:
             state[name] = value
     return state
 
 
 def _fold_choice(choices: list[Any], choice: Any, keep: bool) -> None:
-    index = choice.index or 0
-    while len(choices) <= index and index < 1024:
+    index = read(choice, "index", 0)
+    if not isinstance(index, int) or not 0 <= index < _MOST_CHOICES:
+        return
+    while len(choices) <= index:
         choices.append(Shape(finish_reason=None, message=Shape(role="assistant", content=[], tool_calls={})))
     into = choices[index]
-    if choice.finish_reason:
-        into["finish_reason"] = choice.finish_reason
+    into["finish_reason"] = read(choice, "finish_reason") or into["finish_reason"]
     if not keep:
         return
-    delta = getattr(choice, "delta", None)
-    message = into["message"]
-    if delta is None:  # a legacy completion
-        message["content"].append(getattr(choice, "text", None) or "")
-        return
-    if delta.content:
-        message["content"].append(delta.content)
-    for name in ("refusal", "reasoning_content", "reasoning"):
-        value = getattr(delta, name, None)
-        if value:
+    delta, message = read(choice, "delta"), into["message"]
+    for name in ("content", "refusal", "reasoning_content", "reasoning"):
+        value = read(delta, name)
+        if value and isinstance(value, str):
             message.setdefault(name, []).append(value)
-    for call in delta.tool_calls or ():
+    if delta is None:  # a legacy completion
+        message["content"].append(joined(read(choice, "text")))
+    for call in listed(read(delta, "tool_calls")):
         _fold_tool_call(message["tool_calls"], call)
-    legacy = getattr(delta, "function_call", None)
+    legacy = read(delta, "function_call")
     if legacy is not None:
-        _fold_tool_call(message["tool_calls"], Shape(index=0, id=None, function=legacy))
+        _fold_tool_call(message["tool_calls"], Shape(function=legacy))
 
 
 def _fold_tool_call(calls: dict[int, Any], call: Any) -> None:
-    into = calls.setdefault(call.index or 0, Shape(id=None, function=Shape(name="", arguments=[])))
-    if call.id:
-        into["id"] = call.id
-    if call.function is not None:
-        into["function"]["name"] += call.function.name or ""
-        into["function"]["arguments"].append(call.function.arguments or "")
+    index = read(call, "index", 0)
+    if not isinstance(index, int):
+        return
+    into = calls.setdefault(index, Shape(id=None, function=Shape(name="", arguments=[])))
+    into["id"] = read(call, "id") or into["id"]
+    into["function"]["name"] += joined(read(call, "function.name"))
+    into["function"]["arguments"].append(joined(read(call, "function.arguments")))
 
 
 def joined(value: Any) -> str:
@@ -152,7 +152,7 @@ def loaded(arguments: Any) -> Any:
     text = joined(arguments)
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -189,7 +189,10 @@ def _tool(tool: Any) -> Tool:
     kind = str(read(tool, "type", "function"))
     told = read(tool, kind) or tool
     return Tool(
-        str(read(told, "name", kind)), kind, description=read(told, "description"), parameters=read(told, "parameters")
+        str(read(told, "name", kind)),
+        kind,
+        description=read(told, "description"),
+        parameters=read(told, "parameters"),
     )
 
 
@@ -217,8 +220,7 @@ def parts_of(message: Any) -> list[Part]:
     if refusal:
         parts.append(Text(refusal))
     calls = read(message, "tool_calls")
-    for call in calls.values() if isinstance(calls, dict) else listed(calls):
-        parts.append(_tool_call(call))
+    parts.extend(_tool_call(call) for call in (calls.values() if isinstance(calls, dict) else listed(calls)))
     legacy = read(message, "function_call")
     if legacy is not None:
         parts.append(ToolCall(str(read(legacy, "name", "")), arguments=loaded(read(legacy, "arguments"))))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentops_otel_instrumentors._openai_chat import joined, loaded, parts_of
+
 from agentops_otel.conventions.model import (
     Content,
     Message,
@@ -18,7 +20,6 @@ from agentops_otel.conventions.model import (
     Usage,
 )
 from agentops_otel.engine import Arguments, Shape, listed, read
-from agentops_otel_instrumentors._openai_chat import joined, loaded, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,22 +91,25 @@ def response(answer: Any) -> Response:
 def _finish_reasons(answer: Any, status: Any) -> list[str] | None:
     if status == "incomplete":
         return [f"incomplete:{read(answer, 'incomplete_details.reason', 'unknown')}"]
-    return [str(status)] if status in {"completed", "failed", "cancelled"} else None
+    return [status] if status in ("completed", "failed", "cancelled") else None  # noqa: PLR6201 - may be unhashable
 
 
 def fold(state: Any, event: Any, keep: bool) -> Any:
     """Events as one response: the last event carries it whole; a stream left early is rebuilt from its texts."""
-    kind = event.type
-    if kind in _ENDS:
-        return event.response
+    kind, told = str(read(event, "type", "")), read(event, "response")
+    if kind in _ENDS and told is not None:
+        return told
     if kind in _BEGINNINGS:
-        told = event.response
-        output = state["output"] if isinstance(state, Shape) and "output" in state else [_said()]
-        return Shape(id=told.id, model=told.model, status=told.status, output=output)
-    if kind == "error":
-        return Shape(status="failed", error=Shape(code=getattr(event, "code", None) or "error"))
-    if keep and kind == "response.output_text.delta" and state is not None:
-        state["output"][0]["content"][0]["text"].append(event.delta)
+        output = read(state, "output") or [_said()]
+        return Shape(id=read(told, "id"), model=read(told, "model"), status=read(told, "status"), output=output)
+    if kind == "error" or read(event, "error") is not None:
+        # The event has its code beside its type; the body of a refusal has it in an object of its own.
+        code = read(event, "code") or read(event, "error.code") or read(event, "error.type")
+        return Shape(
+            id=read(state, "id"), model=read(state, "model"), status="failed", error=Shape(code=code or "error")
+        )
+    if keep and kind == "response.output_text.delta" and isinstance(state, Shape) and isinstance(state.output, list):
+        state.output[0].content[0].text.append(read(event, "delta"))
     return state
 
 

@@ -29,9 +29,11 @@ class StainlessInstrumentor(Instrumentor):
         self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, Server]] = weakref.WeakKeyDictionary()
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
-    def sent(self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent | None:
+    def sent(
+        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Sent | None:
         """The call that these request options make."""
-        options = args[1] if len(args) > 1 else kwargs.get("options")
+        options: Any = args[1] if len(args) > 1 else kwargs["options"]
         operation = self._route(options.method, options.url)
         if operation is None:
             return None

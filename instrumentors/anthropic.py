@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from agentops_otel_instrumentors._stainless import StainlessInstrumentor
+
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import (
     Content,
@@ -22,7 +24,6 @@ from agentops_otel.conventions.model import (
     Usage,
 )
 from agentops_otel.engine import Arguments, Operation, Server, Shape, listed, read
-from agentops_otel_instrumentors._stainless import StainlessInstrumentor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,18 +58,23 @@ def _request(arguments: Arguments) -> Request:
     )
 
 
+def _count(told: Any, path: str) -> Any:
+    value = read(told, path)
+    return value if isinstance(value, (int, float)) else None
+
+
 def _usage(told: Any) -> Usage | None:
     """Usage by the conventions' rule: Anthropic counts cached tokens beside the input, the conventions within."""
-    if read(told, "input_tokens") is None and read(told, "output_tokens") is None:
+    if _count(told, "input_tokens") is None and _count(told, "output_tokens") is None:
         return None
     return Usage.beside_cache(
-        read(told, "input_tokens"),
-        read(told, "cache_read_input_tokens"),
-        read(told, "cache_creation_input_tokens"),
-        output_tokens=read(told, "output_tokens"),
-        cache_write_1h_tokens=read(told, "cache_creation.ephemeral_1h_input_tokens"),
-        reasoning_tokens=read(told, "output_tokens_details.thinking_tokens"),
-        web_searches=read(told, "server_tool_use.web_search_requests"),
+        _count(told, "input_tokens"),
+        _count(told, "cache_read_input_tokens"),
+        _count(told, "cache_creation_input_tokens"),
+        output_tokens=_count(told, "output_tokens"),
+        cache_write_1h_tokens=_count(told, "cache_creation.ephemeral_1h_input_tokens"),
+        reasoning_tokens=_count(told, "output_tokens_details.thinking_tokens"),
+        web_searches=_count(told, "server_tool_use.web_search_requests"),
     )
 
 
@@ -85,7 +91,13 @@ def _response(answer: Any) -> Response:
         service_tier=None if tier == "batch" else tier,
         conditions=[told for told in conditions if not told.endswith(("=standard", "=global", "=not_available"))],
         inner=_inner(told),
+        error=_error(read(answer, "error")),
     )
+
+
+def _error(told: Any) -> str | None:
+    """An error event, where the reader takes a stream's bytes and the library raises nothing."""
+    return None if told is None else str(read(told, "type", "error"))
 
 
 def _inner(told: Any) -> list[tuple[str | None, Usage]]:
@@ -96,25 +108,35 @@ def _inner(told: Any) -> list[tuple[str | None, Usage]]:
 
 def _fold(state: Any, event: Any, keep: bool) -> Any:
     """Events as one message. Counts are cumulative: what an event says replaces what was said before."""
-    kind = event.type
+    kind = read(event, "type")
+    if kind == "message_start":
+        state = _begun(read(event, "message"))
+    if state is None:
+        state = _begun(event)
     if kind == "content_block_delta":
         if keep:
-            _fold_delta(state["content"], event.index, event.delta)
-    elif kind == "message_start":
-        told = event.message
-        state = Shape(id=told.id, model=told.model, content={}, stop_reason=None, usage=Shape())
-        _fold_usage(state["usage"], told.usage)
+            _fold_delta(state["content"], read(event, "index"), read(event, "delta"))
     elif kind == "content_block_start":
-        if keep:
-            state["content"][event.index] = _block(event.content_block)
+        index = read(event, "index")
+        if keep and isinstance(index, int):
+            state["content"][index] = _block(read(event, "content_block"))
     elif kind == "message_delta":
-        state["stop_reason"] = event.delta.stop_reason or state["stop_reason"]
-        _fold_usage(state["usage"], event.usage)
-    elif getattr(event, "completion", None) is not None:  # the legacy text completion
-        state = state or Shape(id=event.id, model=event.model, content={0: Shape(type="text", text=[])}, stop_reason=None)
-        state["stop_reason"] = event.stop_reason
+        state["stop_reason"] = read(event, "delta.stop_reason") or state["stop_reason"]
+        _fold_usage(state["usage"], read(event, "usage"))
+    elif kind == "error":
+        state["error"] = read(event, "error") or event
+    elif isinstance(read(event, "completion"), str):  # the legacy text completion
+        state["stop_reason"] = read(event, "stop_reason")
         if keep:
-            state["content"][0]["text"].append(event.completion)
+            state["content"].setdefault(0, Shape(type="text", text=[]))["text"].append(read(event, "completion"))
+    return state
+
+
+def _begun(message: Any) -> Shape:
+    state = Shape(
+        id=read(message, "id"), model=read(message, "model"), content={}, stop_reason=None, usage=Shape()
+    )
+    _fold_usage(state["usage"], read(message, "usage"))
     return state
 
 
@@ -126,23 +148,25 @@ def _fold_usage(into: Shape, told: Any) -> None:
 
 
 def _block(told: Any) -> Shape:
-    block = Shape(type=told.type, text=[read(told, "text", "")], thinking=[read(told, "thinking", "")], json=[])
+    block = Shape(
+        type=read(told, "type"), text=[read(told, "text")], thinking=[read(told, "thinking")], json=[]
+    )
     for name in ("id", "name", "input", "tool_use_id", "content"):
         block[name] = read(told, name)
     return block
 
 
-def _fold_delta(content: dict[int, Shape], index: int, delta: Any) -> None:
-    block = content.get(index)
+def _fold_delta(content: dict[int, Shape], index: Any, delta: Any) -> None:
+    block = content.get(index) if isinstance(index, int) else None
     if block is None:
         return
-    kind = delta.type
+    kind = read(delta, "type")
     if kind == "text_delta":
-        block["text"].append(delta.text)
+        block["text"].append(read(delta, "text"))
     elif kind == "thinking_delta":
-        block["thinking"].append(delta.thinking)
+        block["thinking"].append(read(delta, "thinking"))
     elif kind == "input_json_delta":
-        block["json"].append(delta.partial_json)
+        block["json"].append(read(delta, "partial_json"))
 
 
 def _content(arguments: Arguments) -> Content:
@@ -187,22 +211,26 @@ def _part(block: Any, kind: str) -> Part:  # noqa: PLR0911 - one row for each ki
     if kind in {"image", "document"}:
         source = read(block, "source")
         return Media(
-            kind, read(source, "media_type"), read(source, "data"), read(source, "url"), read(source, "file_id")
+            kind,
+            read(source, "media_type"),
+            read(source, "data"),
+            read(source, "url"),
+            read(source, "file_id"),
         )
     return Other(kind or "unknown")
 
 
 def _text(told: Any) -> str:
-    return told if isinstance(told, str) else "".join(listed(told))
+    return told if isinstance(told, str) else "".join(piece for piece in listed(told) if isinstance(piece, str))
 
 
 def _arguments(block: Any) -> Any:
-    pieces = "".join(listed(read(block, "json")))
+    pieces = _text(read(block, "json"))
     if not pieces:
         return read(block, "input")
     try:
         return json.loads(pieces)
-    except ValueError:  # cut off by max_tokens
+    except (ValueError, RecursionError):  # cut off by max_tokens
         return pieces
 
 
@@ -234,7 +262,12 @@ _MESSAGES = Operation(
     name=names.CHAT, request=_request, response=_response, fold=_fold, content=_content, output=_output
 )
 _COMPLETE = Operation(
-    name=names.TEXT_COMPLETION, request=_request, response=_response, fold=_fold, content=_content, output=_output
+    name=names.TEXT_COMPLETION,
+    request=_request,
+    response=_response,
+    fold=_fold,
+    content=_content,
+    output=_output,
 )
 _BATCH_ITEM = Operation(
     name=names.CHAT,

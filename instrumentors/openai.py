@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from agentops_otel.conventions import names
-from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
-from agentops_otel.engine import Arguments, Operation, Server, listed, read
 from agentops_otel_instrumentors import _openai_assistants as assistants
 from agentops_otel_instrumentors import _openai_chat as chat
 from agentops_otel_instrumentors import _openai_responses as responses
 from agentops_otel_instrumentors._stainless import StainlessInstrumentor
+
+from agentops_otel.conventions import names
+from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
+from agentops_otel.engine import Arguments, Operation, Server, listed, read
 
 _FLOAT_BYTES = 4
 
@@ -65,7 +66,7 @@ def _media_response(answer: Any) -> Response:
 def _media_fold(state: Any, event: Any, keep: bool) -> Any:
     """Streams of images and transcripts end with an event that carries the usage of all."""
     del keep
-    return event if getattr(event, "usage", None) is not None else state
+    return event if read(event, "usage") is not None else state
 
 
 def _prompt(arguments: Arguments) -> Content:
@@ -76,7 +77,12 @@ def _prompt(arguments: Arguments) -> Content:
 def _pictures(answer: Any) -> list[Message]:
     pictures = listed(read(answer, "data"))
     return [
-        Message("assistant", [Media("image", "image/png", data=read(item, "b64_json"), uri=read(item, "url"))], None, "stop")
+        Message(
+            "assistant",
+            [Media("image", "image/png", data=read(item, "b64_json"), uri=read(item, "url"))],
+            None,
+            "stop",
+        )
         for item in pictures
     ]
 

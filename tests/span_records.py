@@ -55,9 +55,7 @@ def llm(cost=0.01, *, model="gpt-4o", tokens=(100, 20), attributes=None, **field
 
 def tool(name="search", attributes=None, **fields):
     """A call of a tool."""
-    return span(
-        name, {names.SPAN_KIND: names.KIND_TOOL, names.TOOL_NAME: name, **(attributes or {})}, **fields
-    )
+    return span(name, {names.SPAN_KIND: names.KIND_TOOL, names.TOOL_NAME: name, **(attributes or {})}, **fields)
 
 
 def failed(record, message="it broke", kind="ValueError"):

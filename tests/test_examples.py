@@ -60,9 +60,7 @@ def play(tmp_path):
 
 def test_quickstart(play):
     usage = bodies.chat_usage(1000, 100)
-    printed, row, spans = play(
-        "quickstart.py", Answer.json(bodies.chat("The Nile, says Egypt.", usage=usage))
-    )
+    printed, row, spans = play("quickstart.py", Answer.json(bodies.chat("The Nile, says Egypt.", usage=usage)))
     # 1000 tokens at 0.15 and 100 at 0.60 USD for a million
     assert printed == "The Nile, says Egypt.\nThat was 0.00021 USD.\n"
     assert list(row.tags) == ["quickstart"]

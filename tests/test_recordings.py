@@ -29,7 +29,9 @@ CLAIMED = {
     "messages",
     "assistants",
 }
-FILES = sorted(file for family in FAMILIES for file in (RECORDINGS / family).glob("*.json")) if RECORDINGS.is_dir() else []
+FILES = (
+    sorted(file for family in FAMILIES for file in (RECORDINGS / family).glob("*.json")) if RECORDINGS.is_dir() else []
+)
 
 
 def test_recordings_are_here_in_ci():
@@ -62,10 +64,12 @@ def _send(provider: Provider, exchange: dict[str, Any]) -> None:
         client: Any = anthropic.Anthropic(api_key="x", base_url=provider.anthropic_url, max_retries=0)
         path, types = "/v1/" + url.partition("/v1/")[2], _anthropic_types(url)
     elif "azure" in url:
-        client = openai.AzureOpenAI(
-            api_key="x", api_version="2024-10-21", base_url=provider.openai_url, max_retries=0
+        client = openai.AzureOpenAI(api_key="x", api_version="2024-10-21", base_url=provider.openai_url, max_retries=0)
+        path = (
+            "/" + url.partition("/v1/")[2]
+            if "/v1/" in url
+            else "/" + url.partition("/deployments/")[2].partition("/")[2]
         )
-        path = "/" + url.partition("/v1/")[2] if "/v1/" in url else "/" + url.partition("/deployments/")[2].partition("/")[2]
         types = _openai_types(path, request["method"])
     else:
         client = openai.OpenAI(api_key="x", base_url=provider.openai_url, max_retries=0)

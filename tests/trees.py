@@ -43,9 +43,7 @@ def tree(records: Iterable[SpanRecord]) -> str:
     lines: list[str] = []
 
     def put(parent: str | None, depth: int) -> None:
-        children = [
-            record for record in ended if (record.parent_id if record.parent_id in known else None) == parent
-        ]
+        children = [record for record in ended if (record.parent_id if record.parent_id in known else None) == parent]
         for record in sorted(children, key=lambda item: item.start_time):
             lines.append("  " * depth + line(record))
             put(record.span_id, depth + 1)

@@ -41,9 +41,7 @@ def enrich(
     if not any(mark in attributes for mark in _MARKS):
         return attributes
     renamed = {
-        new: attributes[old]
-        for old, new in names.OLDER_NAMES.items()
-        if old in attributes and new not in attributes
+        new: attributes[old] for old, new in names.OLDER_NAMES.items() if old in attributes and new not in attributes
     }
     enriched = {**attributes, **renamed} if renamed else attributes
     prefix = _usage_prefix(enriched)
@@ -61,9 +59,7 @@ def enrich(
     return {**enriched, **told, names.COST_SOURCE: quote.source}
 
 
-def _quote(
-    attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool
-) -> Quote | None:
+def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool) -> Quote | None:
     """The cost of a call with all that is billed beside it; None where any part of it is unknown."""
     conditions = _conditions(attributes)
     provider = attributes.get(names.PROVIDER_NAME)
@@ -71,8 +67,7 @@ def _quote(
 
     def price(names_of_model: list[str], part: Usage) -> Quote | None:
         quotes = (
-            prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait)
-            for name in names_of_model
+            prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait) for name in names_of_model
         )
         return next((quote for quote in quotes if quote is not None), None)
 
@@ -90,9 +85,7 @@ def _quote(
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
     told = dict(
-        str(condition).split("=", 1)
-        for condition in attributes.get(names.COST_CONDITIONS) or ()
-        if "=" in condition
+        str(condition).split("=", 1) for condition in attributes.get(names.COST_CONDITIONS) or () if "=" in condition
     )
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
     return {**told, "service_tier": str(tier)} if tier else told

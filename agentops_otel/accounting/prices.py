@@ -294,16 +294,12 @@ def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def _times(rates: Iterable[Decimal], counts: Mapping[str, int | float]) -> Decimal:
-    return sum(
-        (rate * Decimal(str(count)) for rate, count in zip(rates, counts.values(), strict=True)), Decimal(0)
-    )
+    return sum((rate * Decimal(str(count)) for rate, count in zip(rates, counts.values(), strict=True)), Decimal(0))
 
 
 def _adds_up(counts: Mapping[str, int | float]) -> bool:
     """Whether the parts fit beside each other into what they are parts of: there all prices are linear."""
-    return all(
-        sum(counts.get(part, 0) for part in parts) <= counts.get(total, 0) for total, parts in _PARTS.items()
-    )
+    return all(sum(counts.get(part, 0) for part in parts) <= counts.get(total, 0) for total, parts in _PARTS.items())
 
 
 def _is_special(answer: Any, special: dict[str, str], when: datetime) -> bool:

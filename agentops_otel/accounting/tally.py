@@ -88,9 +88,7 @@ def _billed(record: SpanRecord) -> bool:
     attributes = record.attributes
     if any(name in attributes for name in (names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS)):
         return True
-    return record.status != ERROR and (
-        names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes
-    )
+    return record.status != ERROR and (names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes)
 
 
 @dataclass(slots=True)

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 3.0
 _LOOK_SECONDS = 0.25
 
-_BEFORE = (
-    "A trip planner with the real openai and anthropic clients, on this machine alone: no key, no network.\n"
-)
+_BEFORE = "A trip planner with the real openai and anthropic clients, on this machine alone: no key, no network.\n"
 _AFTER = """
 Your own program is seen the same way, with two lines at its top:
 

@@ -51,9 +51,7 @@ class _Ambiguous(click.ClickException):
 
 
 def _store_option(command: _Command) -> _Command:
-    option = click.option(
-        "--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE)."
-    )
+    option = click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
     return option(command)
 
 

@@ -67,9 +67,7 @@ def wants_colour(environment: Mapping[str, str] = os.environ) -> bool:
     return sys.stdout.isatty() and environment.get("TERM") != "dumb"
 
 
-def paint(
-    text: str, colour: str | None, *, on: bool, bold: bool | None = None, dim: bool | None = None
-) -> str:
+def paint(text: str, colour: str | None, *, on: bool, bold: bool | None = None, dim: bool | None = None) -> str:
     """The text in a colour, if colours are `on`."""
     return click.style(text, fg=colour, bold=bold, dim=dim) if on and text else text
 

@@ -40,9 +40,7 @@ def weather(city: str, day: str) -> str:
 
 def script() -> Mapping[str, Script]:
     """What the models say on this trip, for `Provider(script())`; good for one run."""
-    call = bodies.chat(
-        tools=[("weather", {"city": "Lisbon", "day": "Saturday"})], usage=bodies.chat_usage(118, 19)
-    )
+    call = bodies.chat(tools=[("weather", {"city": "Lisbon", "day": "Saturday"})], usage=bodies.chat_usage(118, 19))
     plan = bodies.chat(PLAN, usage=bodies.chat_usage(171, 46))
     postcard = bodies.message(POSTCARD, usage=bodies.message_usage(87, 31, cache_read=1104))
     return {
@@ -62,7 +60,8 @@ def run(provider: Provider | str, tell: Callable[[str], object] = lambda line: l
     `provider` is a running Provider, or the address of any other server that answers as both do.
     """
     url = provider if isinstance(provider, str) else provider.url
-    session = agentops.init(tags=["demo", "trip-planner"])
+    session = agentops.init(tags=["demo", "trip-planner"], auto_start_session=True)
+    assert session is not None  # noqa: S101 - it starts by itself
     with (
         openai.OpenAI(api_key="demo", base_url=f"{url}/v1", max_retries=0) as gpt,
         anthropic.Anthropic(api_key="demo", base_url=url, max_retries=0) as claude,

@@ -53,9 +53,7 @@ def chat_usage(
     }
 
 
-def chat(
-    text: str | None = None, *, tools: Calls = (), model: str = CHAT_MODEL, usage: Body | None = None
-) -> Body:
+def chat(text: str | None = None, *, tools: Calls = (), model: str = CHAT_MODEL, usage: Body | None = None) -> Body:
     """A chat completion of one choice: a text, tool calls, or both."""
     message: Body = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     if tools:

@@ -6,7 +6,6 @@ import re
 import time
 import traceback
 import weakref
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,8 @@ from agentops_otel.conventions.attributes import (
 from agentops_otel.conventions.model import Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 

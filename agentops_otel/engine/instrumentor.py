@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import wrapt
@@ -15,7 +14,7 @@ from agentops_otel.engine.operation import Operation, Sent, Server
 from agentops_otel.engine.streams import StreamClasses, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agentops_otel.engine.call import Call, Recorder
 
@@ -76,7 +75,9 @@ class Instrumentor:
         self.found.clear()
         self.missing.clear()
 
-    def sent(self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent | None:
+    def sent(
+        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Sent | None:
         """The call that these arguments make; None for one that is not captured."""
         del instance, args
         return None if operation is None else Sent(operation, kwargs, Server(self.provider))
@@ -105,7 +106,9 @@ class Instrumentor:
 
         return wrapper
 
-    def _begin(self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    def _begin(
+        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Call | None:
         recorder = self.recorder
         if recorder is None:
             return None

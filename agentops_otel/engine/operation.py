@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.model import Content, Message, Request, Response
+
+if TYPE_CHECKING:
+    from agentops_otel.conventions.model import Content, Message, Request, Response
 
 Arguments = Mapping[str, Any]
 Fold = Callable[[Any, Any, bool], Any]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agentops_otel.engine.reading import shaped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from agentops_otel.engine.call import Call
 
@@ -23,8 +23,10 @@ _ABSENT = object()
 
 
 class Watch:
-    """What has been read of one stream. It holds no reference to the stream, so that dropping the stream
-    drops the watch, which then ends the call."""
+    """What has been read of one stream.
+
+    It holds no reference to the stream, so that dropping the stream drops the watch, which then ends the call.
+    """
 
     __slots__ = ("__weakref__", "_outer_error", "call", "each", "fold", "keep", "reading", "state")
 
@@ -64,7 +66,7 @@ class Watch:
         self.call.fail(error, self.state)
 
     def closed(self) -> None:
-        """The reader closed the stream: early, after the last chunk that it wanted, or because of an error of its own."""
+        """The reader closed the stream: early, after the last chunk it wanted, or because of an error of its own."""
         if self.reading or not self.call.is_open:
             return
         error = sys.exc_info()[1]

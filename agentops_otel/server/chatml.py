@@ -42,9 +42,7 @@ def _system(attributes: Mapping[str, Any]) -> list[Message]:
         parts = json.loads(value)
     except (TypeError, ValueError, RecursionError):
         parts = [{"type": "text", "content": value}]
-    return read_messages(
-        {names.SYSTEM_INSTRUCTIONS: [{"role": "system", "parts": parts}]}, names.SYSTEM_INSTRUCTIONS
-    )
+    return read_messages({names.SYSTEM_INSTRUCTIONS: [{"role": "system", "parts": parts}]}, names.SYSTEM_INSTRUCTIONS)
 
 
 def chatml(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:

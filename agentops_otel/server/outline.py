@@ -133,9 +133,5 @@ def _walk(records: Sequence[SpanRecord]) -> Iterator[tuple[SpanRecord, tuple[boo
                 continue
             seen.add(id(record))
             yield record, lasts
-            below = [
-                child
-                for child in children.get((record.trace_id, record.span_id), ())
-                if id(child) not in seen
-            ]
+            below = [child for child in children.get((record.trace_id, record.span_id), ()) if id(child) not in seen]
             pending.extend((child, (*lasts, number == 0)) for number, child in enumerate(reversed(below)))

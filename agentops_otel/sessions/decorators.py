@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from agentops_otel.sessions.ground import Ground
-from agentops_otel.sessions.session import Session
+    from agentops_otel.sessions.session import Session
 
 _OPERATIONS = {
     names.KIND_AGENT: names.INVOKE_AGENT,
@@ -185,9 +185,7 @@ class Decorators:
             run.end()
             await items.aclose()
 
-    def _begin(
-        self, kind: str, function: Any, settings: dict[str, Any], args: Any, kwargs: dict[str, Any]
-    ) -> _Run:
+    def _begin(self, kind: str, function: Any, settings: dict[str, Any], args: Any, kwargs: dict[str, Any]) -> _Run:
         """Start the span of a call; one that cannot be started leaves the call as it is."""
         ground = self._ground()
         run = _Run(ground, kind, settings)
@@ -223,7 +221,7 @@ class Decorators:
         for attribute, method in list(vars(target).items()):
             if inspect.isfunction(method) and not attribute.startswith("__"):
                 setattr(target, attribute, self._decorated(AGENT_KEY, method, {"agent": _agent_of}))
-        construct = target.__init__  # type: ignore[misc]
+        construct = vars(target).get("__init__", target.__init__)
 
         @functools.wraps(construct)
         def __init__(instance: Any, *args: Any, **kwargs: Any) -> None:
@@ -237,7 +235,7 @@ class Decorators:
                 instance.agentops_agent_id = str(uuid.uuid4())
                 instance.agentops_agent_name = str(chosen)
 
-        target.__init__ = __init__  # type: ignore[misc]
+        setattr(target, "__init__", __init__)  # noqa: B010 - mypy would not have it otherwise
         return target
 
 
@@ -288,7 +286,12 @@ class _Run:
     def answered(self, result: Any) -> Any:
         """Note what the function returned; return just that."""
         span = self.span
-        if span is not None and span.is_recording() and self._ground.content and self._settings.get("capture_response", True):
+        if (
+            span is not None
+            and span.is_recording()
+            and self._ground.content
+            and self._settings.get("capture_response", True)
+        ):
             try:
                 span.set_attribute(_returns(self._kind), plain.to_json(result))
                 shot = getattr(result, "screenshot", None)
@@ -374,8 +377,10 @@ def _signed(function: Any) -> frozenset[str]:
 def _arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments by name, without `self`, `cls` and the session."""
     signature = _signature(function)
-    listed = list(signature.parameters) if signature is not None else []
+    parameters = list(signature.parameters.values()) if signature is not None else []
+    listed = [item.name for item in parameters if item.kind in {item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD}]
     named = dict(zip(listed, args, strict=False))
-    if len(args) > len(named):
-        named["args"] = list(args[len(named) :])
+    if len(args) > len(listed):
+        rest = next((item.name for item in parameters if item.kind is item.VAR_POSITIONAL), "args")
+        named[rest] = list(args[len(listed) :])
     return {name: value for name, value in (named | kwargs).items() if name not in {"self", "cls", "session"}}

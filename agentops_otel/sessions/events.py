@@ -32,8 +32,8 @@ class EndState(Enum):
     """How a session ended. Everywhere an end state is wanted, its name in any case will do, and `Fail` too."""
 
     SUCCESS = "Success"
-    FAIL = "Failure"
     FAILURE = "Failure"
+    FAIL = "Failure"  # noqa: PIE796 - the original's name of it
     INDETERMINATE = "Indeterminate"
 
 
@@ -107,7 +107,7 @@ class ErrorEvent(Event):
             self.details = self.details or plain.described(self.exception)
         if self.logs is None:
             error = self.exception
-            self.logs = "".join(traceback.format_exception(error)) if error is not None else None  # type: ignore[arg-type]
+            self.logs = "".join(traceback.format_exception(error)) if error is not None else None
 
     @property
     def timestamp(self) -> str:
@@ -133,9 +133,7 @@ def write(event: Event) -> Written:
         TypeError: it is no event.
     """
     if not isinstance(event, Event):
-        raise TypeError(
-            f"record() takes an ActionEvent, LLMEvent, ToolEvent or ErrorEvent, not {type(event).__name__}"
-        )
+        raise TypeError(f"record() takes an ActionEvent, LLMEvent, ToolEvent or ErrorEvent, not {type(event).__name__}")
     if event.end_timestamp is None:
         event.end_timestamp = timestamp()
     attributes = _shared(event)
@@ -186,7 +184,10 @@ def _tool(event: ToolEvent, attributes: dict[str, Any]) -> str:
     attributes[names.OPERATION_NAME] = names.EXECUTE_TOOL
     name = plain.text(str(event.name)) if event.name else "tool"
     attributes[names.TOOL_NAME] = name
-    for old, new in ((names.EVENT_PARAMS, names.TOOL_CALL_ARGUMENTS), (names.EVENT_RETURNS, names.TOOL_CALL_RESULT)):
+    for old, new in (
+        (names.EVENT_PARAMS, names.TOOL_CALL_ARGUMENTS),
+        (names.EVENT_RETURNS, names.TOOL_CALL_RESULT),
+    ):
         if old in attributes:
             attributes[new] = attributes.pop(old)
     _put(attributes, names.EVENT_LOGS, event.logs)

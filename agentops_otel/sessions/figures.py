@@ -73,6 +73,17 @@ def analytics(tally: Tally, seconds: float, cost: Decimal | None) -> dict[str, A
     }
 
 
+def event_counts(tally: Tally) -> dict[str, int]:
+    """The events of each kind, by the original's words."""
+    return {
+        "llms": tally.llm_calls,
+        "tools": tally.tool_calls,
+        "actions": tally.actions,
+        "errors": tally.errors,
+        "apis": 0,
+    }
+
+
 def details(tally: Tally) -> dict[str, Any]:
     """What the six figures leave out: tokens, models, calls without a price, latencies in seconds."""
     return {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SESSION_VARIABLE = "AGENTOPS_SESSION_ID"
 PARENT_VARIABLE = "TRACEPARENT"
 BAGGAGE_ITEM = "agentops.session.id"
+_TRACEPARENT_PARTS = 4
 
 
 def environment(session_id: str, trace_id: int, span_id: int, *, sampled: bool) -> dict[str, str]:
@@ -49,7 +50,7 @@ def parent_told_by(environ: Mapping[str, str], trace_id: int) -> int | None:
     """The span of that session, by its trace id, under which this process was started."""
     parts = environ.get(PARENT_VARIABLE, "").split("-")
     try:
-        if len(parts) == 4 and int(parts[1], 16) == trace_id:
+        if len(parts) == _TRACEPARENT_PARTS and int(parts[1], 16) == trace_id:
             return int(parts[2], 16) or None
     except ValueError:
         pass
@@ -144,7 +145,10 @@ class Inheritance:
             given = kwargs.get("env")
             # The 11th positional parameter is env; who passes so many keeps what he passes.
             if len(args) < _POPEN_ENV:
-                kwargs = {**kwargs, "env": {**(os.environ if given is None else given), **_fitting(session.env(), given)}}
+                kwargs = {
+                    **kwargs,
+                    "env": {**(os.environ if given is None else given), **_fitting(session.env(), given)},
+                }
         return wrapped(*args, **kwargs)
 
     def _process_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:

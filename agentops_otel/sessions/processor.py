@@ -178,9 +178,7 @@ class SessionProcessor(SpanProcessor):
 
     def _count(self, span: ReadableSpan) -> None:
         record = record_of(span)
-        record.attributes = enrich(
-            record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases
-        )
+        record.attributes = enrich(record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
         trace_id = int(record.trace_id, 16)
         books = self._open.get(trace_id) or self._ended.get(trace_id)
         if books is None:

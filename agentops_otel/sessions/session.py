@@ -18,10 +18,9 @@ from agentops_otel.accounting.record import record_of
 from agentops_otel.accounting.tally import Tally, price_text
 from agentops_otel.conventions import names, plain
 from agentops_otel.sessions import events, inheritance
+from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
-from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, tags_of
 from agentops_otel.sessions.identity import (
-    SessionIds,
     new_session_id,
     root_context_of,
     trace_id_of,
@@ -29,18 +28,16 @@ from agentops_otel.sessions.identity import (
 from agentops_otel.sessions.processor import SESSION_KEY, Books
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
     from types import TracebackType
 
-    from opentelemetry.trace import Span, SpanContext, Tracer
+    from opentelemetry.trace import Span, SpanContext
 
-    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.configuration import Configuration
-    from agentops_otel.faults import Faults
-    from agentops_otel.sessions.processor import SessionProcessor
 
 logger = logging.getLogger("agentops_otel")
+
 
 class Session:
     """One run of an agent.
@@ -82,9 +79,7 @@ class Session:
         self._root = self._start_root()
         self._trace_id = self._root.get_span_context().trace_id
         self.books = Books(self.session_id)
-        self.context = otel_context.set_value(
-            SESSION_KEY, self.books, trace.set_span_in_context(self._root, Context())
-        )
+        self.context = otel_context.set_value(SESSION_KEY, self.books, trace.set_span_in_context(self._root, Context()))
         self._open_books()
 
     # --- beginning -----------------------------------------------------------------------------------
@@ -148,12 +143,10 @@ class Session:
         return trace.get_current_span(self.parent()).get_span_context()
 
     def env(self) -> dict[str, str]:
-        """The environment variables by which another process joins: `subprocess.run(..., env={**os.environ, **session.env()})`."""
+        """The environment variables by which another process joins; subprocesses get them by themselves."""
         self.shared = True
         here = self._here()
-        return inheritance.environment(
-            self.session_id, here.trace_id, here.span_id, sampled=here.trace_flags.sampled
-        )
+        return inheritance.environment(self.session_id, here.trace_id, here.span_id, sampled=here.trace_flags.sampled)
 
     def headers(self) -> dict[str, str]:
         """HTTP headers that carry the session: W3C `traceparent` and `baggage`."""
@@ -247,7 +240,13 @@ class Session:
         if not self.is_running or not isinstance(metadata, dict):
             return False
         for name, value in metadata.items():
-            told = value if isinstance(value, (bool, int, float)) else plain.text(value) if isinstance(value, str) else plain.to_json(value)
+            told = (
+                value
+                if isinstance(value, (bool, int, float))
+                else plain.text(value)
+                if isinstance(value, str)
+                else plain.to_json(value)
+            )
             self._root.set_attribute(f"{prefix}.{plain.described(name)}", told)
         return True
 
@@ -298,15 +297,8 @@ class Session:
 
     @property
     def event_counts(self) -> dict[str, int]:
-        """How many events of each kind were recorded."""
-        tally = self._tally()
-        return {
-            "llms": tally.llm_calls,
-            "tools": tally.tool_calls,
-            "actions": tally.actions,
-            "errors": tally.errors,
-            "apis": 0,
-        }
+        """How many events of each kind were recorded, by the original's words."""
+        return event_counts(self._tally())
 
     def get_analytics(self, detailed: bool = False) -> dict[str, Any]:
         """The figures so far, of all processes of the session, in the documented words; the session goes on.
@@ -327,7 +319,10 @@ class Session:
     # --- end -----------------------------------------------------------------------------------------
 
     def end_session(
-        self, end_state: Any = names.INDETERMINATE, end_state_reason: str | None = None, video: str | None = None
+        self,
+        end_state: Any = names.INDETERMINATE,
+        end_state_reason: str | None = None,
+        video: str | None = None,
     ) -> str | None:
         """End it, and return its cost in USD: `"0.000195"`; `"nan"` where not one call has a known price.
 

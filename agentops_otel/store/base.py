@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from agentops_otel.accounting.record import SpanRecord
 
@@ -65,8 +65,10 @@ class Store(Protocol):
         """One session by its whole id (UUID form), or None."""
 
     def find(self, reference: str) -> list[str]:
-        """Ids of the sessions that `reference` may mean: a prefix of an id, with or without dashes,
-        or `@last`, `@last~1` for the newest and those before it."""
+        """Ids of the sessions that `reference` may mean.
+
+        It is a prefix of an id, with or without dashes, or `@last`, `@last~1` for the newest and those before it.
+        """
 
     def spans(self, session_id: str) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""

@@ -62,6 +62,4 @@ def _data_directory() -> Path:
         # The XDG specification says to ignore a relative path.
         return Path(told) if Path(told).is_absolute() else Path.home() / ".local" / "share"
     except RuntimeError as error:
-        raise StoreError(
-            "there is no home directory to keep sessions in: set AGENTOPS_STORE to a file"
-        ) from error
+        raise StoreError("there is no home directory to keep sessions in: set AGENTOPS_STORE to a file") from error

@@ -72,7 +72,7 @@ class SQLiteStore:
         self._process = 0
         self._inherited: list[sqlite3.Connection] = []
         self._watches_forks = False
-        self._holds_for_fork = False
+        self._forking = 0
         # Now, not with the first connection: a fork may come while that is being opened.
         self._watch_forks()
 
@@ -86,13 +86,8 @@ class SQLiteStore:
 
         def write(connection: sqlite3.Connection) -> None:
             with _transaction(connection, "IMMEDIATE"):
-                ids = {
-                    resource: _resource_id(connection, *resource)
-                    for resource in {pair[1] for pair in prepared}
-                }
-                connection.executemany(
-                    schema.INSERT_SPAN, [(*row, ids[resource]) for row, resource in prepared]
-                )
+                ids = {resource: _resource_id(connection, *resource) for resource in {pair[1] for pair in prepared}}
+                connection.executemany(schema.INSERT_SPAN, [(*row, ids[resource]) for row, resource in prepared])
 
         self._run(write, create=True)
 
@@ -235,9 +230,7 @@ class SQLiteStore:
         # Bounded, for a signal's code may run inside a use of the store and use the store itself.
         lock = self._lock
         if not lock.acquire(timeout=_PATIENCE_SECONDS):
-            raise StoreError(
-                f"{self.path} is in use by another thread of this process for too long: try again"
-            )
+            raise StoreError(f"{self.path} is in use by another thread of this process for too long: try again")
         try:
             yield
         finally:
@@ -264,9 +257,7 @@ class SQLiteStore:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -312,19 +303,20 @@ class SQLiteStore:
         )
 
     def _before_fork(self) -> None:
-        self._holds_for_fork = self._lock.acquire(timeout=_FORK_SECONDS)
-        if self._holds_for_fork:
+        if self._lock.acquire(timeout=_FORK_SECONDS):
+            self._forking = threading.get_ident()
             self._release()
 
     def _after_fork(self) -> None:
-        if self._holds_for_fork:
-            self._holds_for_fork = False
+        # Two threads may fork at once; the one that did not get the lock must not give it back.
+        if self._forking == threading.get_ident():
+            self._forking = 0
             self._lock.release()
 
     def _begin_in_child(self) -> None:
         # The thread that held the old lock, if it was not this one, does not exist here.
         self._lock = threading.Lock()
-        self._holds_for_fork = False
+        self._forking = 0
 
     def _disown(self) -> None:
         """Leave the parent's connection alone: it must be neither used nor closed in a child."""

@@ -28,7 +28,12 @@ ROWS = {
     ),
     "uncaught exception": ("raise ValueError('bad input')", 1, "Failure", "ValueError: bad input"),
     "uncaught without text": ("raise KeyError()", 1, "Failure", "KeyError"),
-    "caught exception": ("try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass", 0, "Indeterminate", UNSAID.format(0)),
+    "caught exception": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass",
+        0,
+        "Indeterminate",
+        UNSAID.format(0),
+    ),
     "exception in a thread": (
         "t = threading.Thread(target=lambda: 1 / 0); threading.excepthook = lambda args: None; t.start(); t.join()",
         0,
@@ -36,7 +41,12 @@ ROWS = {
         UNSAID.format(0),
     ),
     "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(5)", -2, "Indeterminate", "Signal SIGINT"),
-    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)", -15, "Indeterminate", "Signal SIGTERM"),
+    "SIGTERM": (
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
+        -15,
+        "Indeterminate",
+        "Signal SIGTERM",
+    ),
     "SIGTERM handled by the program": (
         "signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
         7,

@@ -105,10 +105,10 @@ def test_a_subprocess_joins_by_itself(tmp_path, end):
 def test_a_session_of_another_program(tmp_path):
     """The documents' own way: the id is passed on, and both contribute."""
     run(
-        f"""
+        """
         import agentops_otel as agentops, subprocess, sys, os
         session = agentops.init()
-        plain = {{name: value for name, value in os.environ.items()}}
+        plain = {name: value for name, value in os.environ.items()}
         code = "import agentops_otel as a, sys; a.init(inherited_session_id=sys.argv[1]); a.record(a.ToolEvent(name='t'))"
         agentops.stop_instrumenting()
         subprocess.run([sys.executable, "-c", code, session.session_id], check=True, env=plain)

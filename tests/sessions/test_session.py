@@ -24,8 +24,8 @@ from agentops_otel.conventions import names
 from agentops_otel.demo import bodies
 from agentops_otel.demo.provider import Answer, Provider
 from agentops_otel.sessions.events import ActionEvent, EndState, ErrorEvent, LLMEvent, ToolEvent
-from agentops_otel.sessions.identity import root_span_id_of, session_id_of, trace_id_of
 from agentops_otel.sessions.figures import cost_text, duration_text, tags_of
+from agentops_otel.sessions.identity import root_span_id_of, session_id_of, trace_id_of
 
 
 def ask(provider, model="gpt-4o-mini"):
@@ -141,7 +141,9 @@ def test_an_unknown_price_is_absent(watched):
 def test_own_prices(make_watched):
     watched = make_watched(prices={"my-own-model": {"input": 1, "output": 2}, "free": 0})
     usage = bodies.chat_usage(1000, 100)
-    with Provider([Answer.json(bodies.chat("x", model=name, usage=usage)) for name in ("my-own-model", "free")]) as provider:
+    with Provider(
+        [Answer.json(bodies.chat("x", model=name, usage=usage)) for name in ("my-own-model", "free")]
+    ) as provider:
         ask(provider, "my-own-model")
         ask(provider, "free")
     assert watched.session.end_session("Success") == "0.0012"
@@ -173,7 +175,8 @@ def test_analytics_end_nothing(watched):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.94, "0.9s"), (63.2, "1m 3.2s"), (3603.2, "1h 3.2s"), (3723.2, "1h 2m 3.2s"), (59.97, "1m 0.0s")]
+    ("seconds", "text"),
+    [(0.94, "0.9s"), (63.2, "1m 3.2s"), (3603.2, "1h 3.2s"), (3723.2, "1h 2m 3.2s"), (59.97, "1m 0.0s")],
 )
 def test_duration_text(seconds, text):
     assert duration_text(seconds) == text
@@ -181,7 +184,12 @@ def test_duration_text(seconds, text):
 
 @pytest.mark.parametrize(
     ("cost", "text"),
-    [(Decimal(0), "0.00"), (Decimal("0.0012345"), "0.001235"), (Decimal("12.5"), "12.500000"), (None, "unknown")],
+    [
+        (Decimal(0), "0.00"),
+        (Decimal("0.0012345"), "0.001235"),
+        (Decimal("12.5"), "12.500000"),
+        (None, "unknown"),
+    ],
 )
 def test_cost_text(cost, text):
     assert cost_text(cost) == text
@@ -242,7 +250,7 @@ def test_with(watched, error):
             assert watched.client.current() is session
             if error is not None:
                 raise error
-    except BaseException as caught:  # noqa: BLE001
+    except BaseException as caught:
         assert caught is error
     assert session.end_state == ("Success" if error is None else "Failure")
     assert session.end_state_reason == {None: None, ValueError: "ValueError: bad"}.get(
@@ -279,7 +287,11 @@ def test_calls_follow_their_session(watched):
         second.activate()
         ask(provider)
     second.end_session("Success")
-    assert [span.session_id for span in watched.spans] == [second.session_id, first.session_id, second.session_id]
+    assert [span.session_id for span in watched.spans] == [
+        second.session_id,
+        first.session_id,
+        second.session_id,
+    ]
 
 
 def test_a_thread_without_context_uses_the_only_session(watched):
@@ -478,5 +490,7 @@ def test_host_environment(make_watched):
     assert not private & {str(value) for value in resource.values()}
     untold = make_watched(env_data_opt_out=True)
     untold.session.end_session("Success")
-    assert not {name for name in root(untold).resource if name.startswith(("host.", "os.", "agentops.host", "process."))}
+    assert not {
+        name for name in root(untold).resource if name.startswith(("host.", "os.", "agentops.host", "process."))
+    }
     assert untold.session.host_env == {}
