@@ -25,7 +25,6 @@ from agentops_otel.engine import Arguments, Shape, listed, read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_CHOICES = 1024
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 _MOST_CHOICES = 1024
 

@@ -192,7 +192,7 @@ class Prices:
             known = usage.input_tokens is not None or override.is_free
             return Quote(override.cost(usage), "override") if known else None
         counts = _counts(usage)
-        if not counts:
+        if counts is None:
             return None
         if self._calculate is None:
             if not wait:
@@ -226,17 +226,18 @@ class Prices:
         at: int | None,
     ) -> Decimal | None:
         when = datetime.fromtimestamp(at / 1e9, timezone.utc) if at else datetime.now(timezone.utc)
-        key = (provider, model, special, tuple(counts), when.toordinal())
+        if not _adds_up(counts):
+            return self._calculated(provider, model, counts, special, when)
+        used = {unit: count for unit, count in counts.items() if count}
+        key = (provider, model, special, tuple(used), when.toordinal())
         try:
             rates = self._rates[key]
         except KeyError:
-            rates = self._linear_rates(provider, model, tuple(counts), special, when)
+            rates = self._linear_rates(provider, model, tuple(used), special, when)
             _remember(self._rates, key, rates)
-        if rates is None:
-            return None
-        if rates and _adds_up(counts):
-            return _times(rates, counts)
-        return self._calculated(provider, model, counts, special, when)
+        if rates:
+            return _times(rates, used)
+        return None if rates is None else self._calculated(provider, model, counts, special, when)
 
     def _calculated(
         self, provider: str, model: str, counts: Mapping[str, Any], special: _Conditions, when: datetime
@@ -336,15 +337,13 @@ def _is_linear(answer: Any) -> bool:
     return not any(hasattr(price, "tiers") for price in vars(answer.model_price).values())
 
 
-def _counts(usage: Usage) -> dict[str, int | float]:
-    """The usage in genai-prices' units; {} where nothing is known that could be priced.
+def _counts(usage: Usage) -> dict[str, int | float] | None:
+    """The usage in genai-prices' units; None where nothing is known that could be priced.
 
     Output without input is half a bill, and so are parts without their total: they count as unknown.
     """
     counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name)) is not None}
-    if "input_tokens" not in counts and counts.keys() != {"audio_seconds"}:
-        return {}
-    return {unit: count for unit, count in counts.items() if count or unit in _TOTALS}
+    return counts if "input_tokens" in counts or counts.keys() == {"audio_seconds"} else None
 
 
 _RESOURCE = re.compile(r"^(publishers/[^/]+/)?models/")
