@@ -50,6 +50,7 @@ from agentops_otel.sessions.events import (
     EventType,
     LLMEvent,
     ToolEvent,
+    TraceState,
 )
 from agentops_otel.sessions.session import Session
 
@@ -65,6 +66,7 @@ __all__ = [
     "LLMEvent",
     "Session",
     "ToolEvent",
+    "TraceState",
     "add_tags",
     "agent",
     "configure",

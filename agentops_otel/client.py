@@ -99,6 +99,8 @@ class Client:
             logger.warning("%s. It is not used: sessions are kept without it", problem)
             config = replace(config, api_key=None)
         self.config = config
+        if config.log_level is not None:
+            logger.setLevel(config.log_level.upper() if isinstance(config.log_level, str) else config.log_level)
         built = pipeline.build(config, self.faults, self.receivers)
         self.pipeline = built
         content = config.content_captured(built.endpoint)

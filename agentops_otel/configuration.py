@@ -48,6 +48,12 @@ class Configuration:
     auto_start_session: bool = True
     skip_auto_end_session: bool = False
     env_data_opt_out: bool = False
+    exporter: Any = None
+    """A SpanExporter of the program's own, to be used instead of the store or an endpoint."""
+    processor: Any = None
+    """A SpanProcessor of the program's own, to be added to the tracer provider."""
+    log_level: str | int | None = None
+    """The level of this package's logger."""
     log_summary: bool = True
     """Whether a line for each session is printed to stderr when the process ends."""
     capture_content: bool | None = None
@@ -61,8 +67,15 @@ class Configuration:
     disabled_instrumentations: Sequence[str] = ()
     isolated: bool = False
     """True: a tracer provider of our own, set nowhere, whatever the program uses."""
-    max_cost: float | None = None
     metrics: bool | None = None
+    log_session_replay_url: bool = True
+    """Whether the summary says where to look."""
+    app_url: str | None = None
+    """Of no effect: there is no hosted application."""
+    auto_init: bool | None = None
+    """Of no effect: `init` is called, or everything else calls it."""
+    fail_safe: bool | None = None
+    """Of no effect: nothing of this package ever raises into the program."""
 
     @classmethod
     def read(cls, **arguments: Any) -> Configuration:
@@ -138,7 +151,10 @@ _VARIABLES = {
     "AGENTOPS_AUTO_START_SESSION": "auto_start_session",
     "AGENTOPS_SKIP_AUTO_END_SESSION": "skip_auto_end_session",
     "AGENTOPS_ENV_DATA_OPT_OUT": "env_data_opt_out",
+    "AGENTOPS_LOG_LEVEL": "log_level",
+    "AGENTOPS_LOGGING_LEVEL": "log_level",
     "AGENTOPS_LOG_SUMMARY": "log_summary",
+    "AGENTOPS_LOG_SESSION_REPLAY_URL": "log_session_replay_url",
     "AGENTOPS_CAPTURE_CONTENT": "capture_content",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
 }

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from agentops_otel import host
 from agentops_otel.accounting.prices import Price, Prices
 from agentops_otel.conventions import names
 from agentops_otel.delivery import Delivery, Receiver
-from agentops_otel.receivers import OtlpReceiver, StoreReceiver
+from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
 from agentops_otel.sessions.identity import SessionIds
 from agentops_otel.sessions.processor import SessionProcessor
 from agentops_otel.store.paths import resolve
@@ -76,6 +77,8 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     )
     delivery.serve(processor)
     provider.add_span_processor(processor)
+    if config.processor is not None:
+        provider.add_span_processor(config.processor)
     tracer = provider.get_tracer(
         SCOPE, package_version(), schema_url="https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
     )
@@ -145,8 +148,12 @@ def _receivers(config: Configuration, faults: Faults, *, joined: bool) -> tuple[
         endpoint = next((value for name in _STANDARD_ENDPOINTS if (value := os.environ.get(name, "").strip())), None)
         if endpoint is None and wanted == "otlp":
             endpoint = "http://localhost:4318"
+    if config.exporter is not None:
+        return [ExporterReceiver(config.exporter)], type(config.exporter).__name__
     if endpoint is not None:
         return [OtlpReceiver(config, endpoint)], endpoint
     if wanted == "none" and not joined:
         return [], None
+    if wanted == "console" and not joined:
+        return [ExporterReceiver(ConsoleSpanExporter())], "the console"
     return [StoreReceiver(SQLiteStore(resolve(config.store)), faults)], None

@@ -63,18 +63,15 @@ class StoreReceiver:
         """The store looks after itself."""
 
 
-class OtlpReceiver:
-    """Sends records to an OTLP endpoint through the stock exporter; HTTP unless the standard variables say gRPC."""
+class ExporterReceiver:
+    """Gives records to any SpanExporter, as spans."""
 
-    def __init__(self, config: Configuration, endpoint: str) -> None:
-        self.name = endpoint
-        self._config = config
-        self._explicit = config.receiver is not None
-        # Made, and imported, now: while a process ends, the SDK's modules cannot be imported any more.
-        self._exporter = self._made()
+    def __init__(self, exporter: Any, name: str | None = None) -> None:
+        self.name = name or type(exporter).__name__
+        self._exporter = exporter
 
     def deliver(self, records: Sequence[SpanRecord]) -> bool:
-        """Export those that have ended; False if the endpoint did not take them."""
+        """Export those that have ended; False if the exporter did not take them."""
         spans = [span_of(record) for record in records if record.end_time is not None]
         if not spans:
             return True
@@ -83,6 +80,20 @@ class OtlpReceiver:
     def close(self) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown()
+
+    def after_fork(self) -> None:
+        """The exporter is the program's own, and so is what it does in a child."""
+
+
+class OtlpReceiver(ExporterReceiver):
+    """Sends records to an OTLP endpoint through the stock exporter; HTTP unless the standard variables say gRPC."""
+
+    def __init__(self, config: Configuration, endpoint: str) -> None:
+        self.name = endpoint
+        self._config = config
+        self._explicit = config.receiver is not None
+        # Made, and imported, now: while a process ends, the SDK's modules cannot be imported any more.
+        super().__init__(self._made(), endpoint)
 
     def after_fork(self) -> None:
         """A connection cannot be shared with the parent."""

@@ -22,12 +22,13 @@ def summary(sessions: Sequence[Session], more: int, built: Pipeline, store: str 
     lines = [summary_line(session) for session in sessions]
     if more:
         lines.append(f"... and {more} more sessions")
+    where = sessions[0].config.log_session_replay_url
     lost = built.processor.made - built.delivery.delivered
     if lost:
         lines.append(f"{lost} spans did not reach {built.endpoint or 'the local store'}")
-    elif built.endpoint is not None:
+    elif where and built.endpoint is not None:
         lines.append(f"Sent to {built.endpoint}")
-    else:
+    elif where:
         one = sessions[0].session_id[:8] if len(sessions) == 1 and not more else None
         lines.append(f"Look at it: {command(store, 'show' if one else 'ls', one)}")
     return "".join(f"{line}\n" for line in lines)

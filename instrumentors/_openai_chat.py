@@ -20,7 +20,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Shape, listed, read
+from agentops_otel.engine import Arguments, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def _fold_choice(choices: list[Any], choice: Any, keep: bool) -> None:
     while len(choices) <= index:
         choices.append(Shape(finish_reason=None, message=Shape(role="assistant", content=[], tool_calls={})))
     into = choices[index]
-    into["finish_reason"] = read(choice, "finish_reason") or into["finish_reason"]
+    into["finish_reason"] = read_text(choice, "finish_reason") or into["finish_reason"]
     if not keep:
         return
     delta, message = read(choice, "delta"), into["message"]
@@ -170,7 +170,7 @@ def _answered(choice: Any) -> Message:
         if thought:
             parts.append(Reasoning(thought))
         parts.extend(parts_of(message))
-    return Message("assistant", parts, finish_reason=read(choice, "finish_reason"))
+    return Message("assistant", parts, finish_reason=read_text(choice, "finish_reason"))
 
 
 def content(arguments: Arguments) -> Content:
@@ -243,7 +243,7 @@ def _part(item: Any) -> Part:
         return media("image", told if isinstance(told, str) else read(told, "url"), read(item, "file_id"))
     if kind == "input_audio":
         audio = read(item, "input_audio")
-        return Media("audio", f"audio/{read(audio, 'format', 'wav')}", data=read(audio, "data"))
+        return Media("audio", f"audio/{read(audio, 'format', 'wav')}", data=read_text(audio, "data"))
     if kind in {"file", "input_file"}:
         told = read(item, "file") or item
         return media("document", read(told, "file_data") or read(told, "file_url"), read(told, "file_id"))

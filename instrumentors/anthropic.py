@@ -23,7 +23,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Operation, Server, Shape, listed, read
+from agentops_otel.engine import Arguments, Operation, Server, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,10 +212,10 @@ def _part(block: Any, kind: str) -> Part:  # noqa: PLR0911 - one row for each ki
         source = read(block, "source")
         return Media(
             kind,
-            read(source, "media_type"),
-            read(source, "data"),
-            read(source, "url"),
-            read(source, "file_id"),
+            read_text(source, "media_type"),
+            read_text(source, "data"),
+            read_text(source, "url"),
+            read_text(source, "file_id"),
         )
     return Other(kind or "unknown")
 
@@ -246,7 +246,7 @@ def _output(answer: Any) -> Sequence[Message]:
     blocks = list(told.values()) if isinstance(told, dict) else told
     completion = read(answer, "completion")
     parts = [Text(completion)] if isinstance(completion, str) else _parts(blocks)
-    return [Message("assistant", parts, finish_reason=read(answer, "stop_reason"))] if parts else []
+    return [Message("assistant", parts, finish_reason=read_text(answer, "stop_reason"))] if parts else []
 
 
 def _batch_response(item: Any) -> Response:

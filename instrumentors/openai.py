@@ -11,7 +11,7 @@ from agentops_otel_instrumentors._stainless import StainlessInstrumentor
 
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
-from agentops_otel.engine import Arguments, Operation, Server, listed, read
+from agentops_otel.engine import Arguments, Operation, Server, listed, read, read_text
 
 _FLOAT_BYTES = 4
 
@@ -79,7 +79,7 @@ def _pictures(answer: Any) -> list[Message]:
     return [
         Message(
             "assistant",
-            [Media("image", "image/png", data=read(item, "b64_json"), uri=read(item, "url"))],
+            [Media("image", "image/png", data=read_text(item, "b64_json"), uri=read_text(item, "url"))],
             None,
             "stop",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agentops_otel.accounting.prices import Quote
 from agentops_otel.accounting.tally import is_model_call
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import read_inner, read_usage
+from agentops_otel.conventions.attributes import read_inner, read_text, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +48,7 @@ def enrich(
     if prefix is None or names.COST in enriched:
         return enriched
     usage = read_usage(enriched, prefix)
-    model = enriched.get(names.RESPONSE_MODEL) or enriched.get(names.REQUEST_MODEL)
-    if usage is None or not model:
-        return enriched
-    quote = _quote(enriched, usage, prices, start_time, wait)
+    quote = None if usage is None else _quote(enriched, usage, prices, start_time, wait)
     if quote is None:
         return enriched
     cost = float(quote.cost)
@@ -62,7 +59,7 @@ def enrich(
 def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool) -> Quote | None:
     """The cost of a call with all that is billed beside it; None where any part of it is unknown."""
     conditions = _conditions(attributes)
-    provider = attributes.get(names.PROVIDER_NAME)
+    provider = read_text(attributes, names.PROVIDER_NAME)
     models = _models(attributes, prices)
 
     def price(names_of_model: list[str], part: Usage) -> Quote | None:
@@ -84,9 +81,9 @@ def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int 
 
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
-    told = dict(
-        str(condition).split("=", 1) for condition in attributes.get(names.COST_CONDITIONS) or () if "=" in condition
-    )
+    listed = attributes.get(names.COST_CONDITIONS)
+    conditions = listed if isinstance(listed, (list, tuple)) else ()
+    told = dict(str(condition).split("=", 1) for condition in conditions if "=" in str(condition))
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
     return {**told, "service_tier": str(tier)} if tier else told
 
@@ -101,9 +98,10 @@ def _usage_prefix(attributes: Mapping[str, Any]) -> str | None:
 def _models(attributes: Mapping[str, Any], prices: Prices) -> list[str]:
     """The names to look a price up by: the model that answered, then the one that was asked for.
 
-    A name that the user has given a price of their own comes first, for it is what they call the model.
+    A name that the user has given a price of their own comes first, for it is what they call the model. A call
+    of no model has no price, but its provider may say what it cost.
     """
-    provider = attributes.get(names.PROVIDER_NAME)
-    found = (attributes.get(names.RESPONSE_MODEL), attributes.get(names.REQUEST_MODEL))
-    models = dict.fromkeys(str(name) for name in found if name)
+    provider = read_text(attributes, names.PROVIDER_NAME)
+    found = (read_text(attributes, names.RESPONSE_MODEL), read_text(attributes, names.REQUEST_MODEL))
+    models = dict.fromkeys(name for name in found if name) or [""]
     return sorted(models, key=lambda name: prices.override(provider, name) is None)

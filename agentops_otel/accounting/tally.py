@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentops_otel.accounting.record import ERROR, SpanRecord
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import read_usage
+from agentops_otel.conventions.attributes import read_text, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _TOTAL_NAMES = {
 
 def is_model_call(attributes: Mapping[str, Any]) -> bool:
     """Whether these attributes are of a call that a provider answers and bills."""
-    operation = attributes.get(names.OPERATION_NAME)
+    operation = read_text(attributes, names.OPERATION_NAME)
     if operation is not None:
         return operation in names.MODEL_OPERATIONS
     return attributes.get(names.SPAN_KIND) == names.KIND_LLM
@@ -167,7 +167,7 @@ class Tally:
         if attributes.get(names.OPERATION_NAME) == names.FETCH_RESPONSE:
             self._add_fetched(record)
             return
-        kind = attributes.get(names.SPAN_KIND)
+        kind = read_text(attributes, names.SPAN_KIND)
         if kind == names.KIND_TOOL or attributes.get(names.OPERATION_NAME) == names.EXECUTE_TOOL:
             self.tool_calls += 1
             self.total.charge(cost_of(attributes))
@@ -177,7 +177,7 @@ class Tally:
     def _add_call(self, record: SpanRecord) -> None:
         attributes = record.attributes
         response_id = attributes.get(names.RESPONSE_ID)
-        awaited = names.INPUT_TOKENS not in attributes and attributes.get(names.RESPONSE_STATUS) in {
+        awaited = names.INPUT_TOKENS not in attributes and read_text(attributes, names.RESPONSE_STATUS) in {
             "queued",
             "in_progress",
         }

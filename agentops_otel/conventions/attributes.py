@@ -213,6 +213,12 @@ def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
+def read_text(attributes: Mapping[str, Any], name: str) -> str | None:
+    """The text under this name; None where there is none, or where anybody put something else there."""
+    value = attributes.get(name)
+    return value if isinstance(value, str) else None
+
+
 def read_usage(attributes: Mapping[str, Any], prefix: str = "") -> Usage | None:
     """The usage that these attributes tell of; None where they tell of none."""
     usage = Usage()

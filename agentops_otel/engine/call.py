@@ -21,11 +21,12 @@ from agentops_otel.conventions.attributes import (
 from agentops_otel.conventions.model import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from agentops_otel.conventions.model import Message
     from agentops_otel.engine.metrics import Metrics
     from agentops_otel.engine.operation import Operation, Sent, Server
     from agentops_otel.faults import Faults
@@ -138,7 +139,7 @@ class Call:
         if operation is None:
             return
         response = self.recorder.guarded("response", Response, operation.response, answer)
-        if response.id is None or response.id in self.recorder.seen_batches:
+        if not isinstance(response.id, str) or response.id in self.recorder.seen_batches:
             return  # it failed, or the results are read a second time
         self.recorder.seen_batches.add(response.id)
         call = self.recorder.begin(type(self.sent)(operation, {"model": response.model}, self.sent.server))
@@ -154,7 +155,9 @@ class Call:
 
     def _answered(self, answer: Any, complete: bool) -> dict[str, Any]:
         operation = self.operation
-        response = operation.response(answer) if answer is not None else Response()
+        response = Response()
+        if answer is not None:
+            response = self.recorder.guarded("response", Response, operation.response, answer)
         reasons = response.finish_reasons
         if not complete and not (reasons and "error" not in reasons):
             response.finish_reasons = reasons or ["error"]
@@ -167,21 +170,24 @@ class Call:
         if self.first_chunk is not None:
             attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk - self.started
         if self.recorder.content and operation.output is not None and answer is not None:
-            messages = operation.output(answer)
-            if messages:
-                attributes[names.OUTPUT_MESSAGES] = write_messages(messages, answered=True)
+            attributes |= self.recorder.guarded("output", dict, self._said, operation.output, answer)
         return attributes
+
+    @staticmethod
+    def _said(output: Callable[[Any], Sequence[Message]], answer: Any) -> dict[str, Any]:
+        messages = output(answer)
+        return {names.OUTPUT_MESSAGES: write_messages(messages, answered=True)} if messages else {}
 
     def _describe(self, error: BaseException) -> None:
         message = scrubbed(error)
         self.span.set_status(Status(StatusCode.ERROR, message if self.recorder.content else type(error).__name__))
-        lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-20, chain=False)
+        frames = traceback.format_tb(error.__traceback__, limit=-20)
         self.span.add_event(
             "exception",
             {
                 names.EXCEPTION_TYPE: plain.error_type(error),
                 names.EXCEPTION_MESSAGE: message if self.recorder.content else "",
-                names.EXCEPTION_STACKTRACE: plain.text("".join(lines[:-1]) + type(error).__name__),
+                names.EXCEPTION_STACKTRACE: plain.text("".join(["Traceback (most recent call last):\n", *frames, type(error).__name__])),
             },
         )
 
@@ -196,12 +202,11 @@ class Call:
             enriched = recorder.guarded("enrich", dict, recorder.enrich, known | attributes)
             attributes = {name: value for name, value in enriched.items() if name not in known} or attributes
         try:
-            self.span.set_attributes(attributes)
-            if self.recorder.metrics is not None:
-                self.recorder.metrics.record(self, attributes)
-            self.span.end()
-        except Exception as error:
-            self.recorder.faults.note("engine.end", error)
+            recorder.guarded("attributes", dict, self.span.set_attributes, attributes)
+            if recorder.metrics is not None:
+                recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
+        finally:
+            recorder.guarded("end", dict, self.span.end)
 
 
 def scrubbed(error: BaseException) -> str:

@@ -15,6 +15,12 @@ def read(thing: Any, path: str, default: Any = None) -> Any:
     return default if thing is None else thing
 
 
+def read_text(thing: Any, path: str) -> str | None:
+    """The string at a dotted path; None where anything else is."""
+    value = read(thing, path)
+    return value if isinstance(value, str) else None
+
+
 def listed(thing: Any) -> list[Any]:
     """The items of a list or tuple; [] for anything else, iterators included, for those are not ours to read."""
     return list(thing) if isinstance(thing, (list, tuple)) else []
@@ -34,9 +40,12 @@ def parsed(body: str | bytes) -> Any:
     """A JSON body with its objects as `Shape`s.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or nested too deeply.
     """
-    return json.loads(body, object_hook=Shape)
+    try:
+        return json.loads(body, object_hook=Shape)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def shaped(chunk: Any) -> Any:

@@ -37,6 +37,14 @@ class EndState(Enum):
     INDETERMINATE = "Indeterminate"
 
 
+class TraceState(Enum):
+    """The same, under the names that go with `end_trace`."""
+
+    SUCCESS = "Success"
+    ERROR = "Failure"
+    UNSET = "Indeterminate"
+
+
 def timestamp() -> str:
     """Now, as events carry it: ISO 8601 in UTC."""
     return datetime.now(timezone.utc).isoformat()
@@ -100,8 +108,12 @@ class ErrorEvent(Event):
     code: str | None = None
     details: Any = None
     logs: str | None = None
+    message: Any = None
+    """The same as `details`, as some examples call it."""
 
     def __post_init__(self) -> None:
+        if self.message is not None and self.details is None:
+            self.details = plain.described(self.message)
         if self.exception is not None:
             self.error_type = self.error_type or type(self.exception).__name__
             self.details = self.details or plain.described(self.exception)

@@ -19,12 +19,20 @@ STATUS = {
     names.INDETERMINATE: StatusCode.UNSET,
 }
 """The status of the root span for each end state."""
+_OTHER_WORDS = {
+    "Fail": names.FAILURE,
+    "Error": names.FAILURE,
+    "Ok": names.SUCCESS,
+    "Unset": names.INDETERMINATE,
+}
+"""What the original's versions said for the same."""
 
 
 def end_state_of(value: Any) -> str | None:
-    """`Success`, `Failure` or `Indeterminate` for a word in any case, `Fail`, or an EndState; else None."""
-    word = str(getattr(value, "value", value)).strip().capitalize()
-    word = names.FAILURE if word == "Fail" else word
+    """`Success`, `Failure` or `Indeterminate` for a word in any case, an EndState or a StatusCode; else None."""
+    told = value.name if isinstance(value, StatusCode) else getattr(value, "value", value)
+    word = str(told).strip().capitalize()
+    word = _OTHER_WORDS.get(word, word)
     return word if word in STATUS else None
 
 
