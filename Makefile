@@ -16,6 +16,9 @@ demo: $(VENV)/demo.done    ## run a small agent against a provider that ships wi
 test: $(VENV)/test.done    ## run all tests
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
+serve: $(VENV)/server.done ## take traces in on port 4318 and answer for their sessions
+	@$(BIN)/agentops-otel serve $(ARGS)
+
 lint: $(VENV)/lint.done    ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

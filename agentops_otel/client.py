@@ -118,7 +118,7 @@ class Client:
             stored=self._stored if built.store is not None else None,
         )
         self._recorder = Recorder(
-            built.tracer,
+            built.tracer_of,
             self.faults,
             parent=self._parent,
             content=content,

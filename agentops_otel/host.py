@@ -30,12 +30,14 @@ PACKAGES = (
 
 def resource() -> dict[str, Any]:
     """Resource attributes, under their standard names where those exist. Takes some milliseconds."""
+    # Not platform.platform(): it starts a process under a lock, which a fork at that moment would leave held.
+    system = platform.uname()
     found: dict[str, Any] = {
-        "host.name": platform.node(),
-        "host.arch": platform.machine(),
-        "os.type": platform.system().lower(),
-        "os.version": platform.release(),
-        "os.description": platform.platform(),
+        "host.name": system.node,
+        "host.arch": system.machine,
+        "os.type": system.system.lower(),
+        "os.version": system.release,
+        "os.description": f"{system.system} {system.release} {system.version}",
         "process.pid": os.getpid(),
         "process.runtime.name": sys.implementation.name,
         "process.runtime.version": platform.python_version(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from agentops_otel.store.paths import resolve
 from agentops_otel.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.trace import Tracer
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("agentops_otel")
 
 SCOPE = "agentops_otel"
+_SCHEMA = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 _STANDARD_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -48,7 +50,11 @@ def package_version() -> str:
 class Pipeline:
     """What spans pass through, from the tracer to where they are kept."""
 
+    provider: Any
+    """The tracer provider: the program's own if it has one, else ours."""
     tracer: Tracer
+    tracer_of: Callable[[str], Tracer]
+    """The tracer for the calls of a library, by its import name."""
     processor: SessionProcessor
     delivery: Delivery
     ids: SessionIds | None
@@ -79,12 +85,17 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     provider.add_span_processor(processor)
     if config.processor is not None:
         provider.add_span_processor(config.processor)
-    tracer = provider.get_tracer(
-        SCOPE, package_version(), schema_url="https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
-    )
+
+    @functools.cache
+    def tracer_of(library: str) -> Tracer:
+        scope = f"{SCOPE}.{library}" if library else SCOPE
+        made: Tracer = provider.get_tracer(scope, package_version(), schema_url=_SCHEMA)
+        return made
+
+    tracer = tracer_of("")
     store = next((receiver.store for receiver in receivers if isinstance(receiver, StoreReceiver)), None)
     ids = _session_ids(provider, tracer, joined=joined)
-    return Pipeline(tracer, processor, delivery, ids, endpoint, store, joined)
+    return Pipeline(provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined)
 
 
 def _overrides(config: Configuration) -> dict[str, Price]:

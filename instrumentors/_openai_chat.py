@@ -209,7 +209,7 @@ def parts_of(message: Any) -> list[Part]:
     """The parts of a message: its content, its refusal, its tool calls."""
     told = read(message, "content")
     parts: list[Part] = []
-    if isinstance(told, str):
+    if isinstance(told, str) and told:  # a stream begins with an empty text, whatever comes
         parts.append(Text(told))
     elif told and all(isinstance(piece, str) for piece in listed(told)):
         parts.append(Text(joined(told)))

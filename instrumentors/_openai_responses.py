@@ -168,6 +168,5 @@ def output(answer: Any) -> Sequence[Message]:
 
 
 def _said_parts(item: Any) -> list[Part]:
-    return [
-        Text(joined(read(piece, "text") or read(piece, "refusal") or "")) for piece in listed(read(item, "content"))
-    ]
+    texts = [joined(read(piece, "text") or read(piece, "refusal")) for piece in listed(read(item, "content"))]
+    return [Text(text) for text in texts if text]

@@ -23,6 +23,8 @@ class StainlessInstrumentor(Instrumentor):
     routes: ClassVar[Mapping[str, Operation]] = {}
     providers: ClassVar[Mapping[str, str]] = {}
     """Provider names by the end of the host name; the instrumentor's own `provider` for all other hosts."""
+    clouds: ClassVar[Mapping[str, str]] = {}
+    """Provider names by the client's class: a cloud's own says who it is, whichever gateway stands before it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,10 +45,12 @@ class StainlessInstrumentor(Instrumentor):
             options.span_name = None
         body = options.json_data
         arguments = dict(body) if isinstance(body, dict) else {}
+        if isinstance(options.extra_json, dict):  # the caller's `extra_body`, which is sent in its place
+            arguments |= options.extra_json
         if kwargs.get("stream"):
             arguments["stream"] = True
         arguments["path"] = options.url
-        return Sent(operation, arguments, self._server(instance))
+        return Sent(operation, arguments, self._server(instance), self.library)
 
     def _match(self, method: str, url: str) -> Operation | None:
         path = re.sub(r"^https?://[^/]+", "", url).partition("?")[0]
@@ -62,12 +66,13 @@ class StainlessInstrumentor(Instrumentor):
         url = client.base_url
         known = self._servers.get(client)
         if known is None or known[0] is not url:
-            known = (url, self.server(client, url.host or "", url.port))
+            port = url.port or (80 if url.scheme == "http" else 443)
+            known = (url, Server(self._provider(client, url.host or ""), url.host or None, port))
             self._servers[client] = known
         return known[1]
 
-    def server(self, client: Any, host: str, port: int | None) -> Server:
-        """Who answers this client."""
-        del client
-        provider = next((name for end, name in self.providers.items() if host.endswith(end)), self.provider)
-        return Server(provider, host or None, port or 443)
+    def _provider(self, client: Any, host: str) -> str:
+        kinds = " ".join(kind.__name__ for kind in type(client).__mro__)
+        told = [name for word, name in self.clouds.items() if word in kinds]
+        told += [name for end, name in self.providers.items() if host.endswith(end)]
+        return told[0] if told else self.provider

@@ -23,7 +23,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Operation, Server, Shape, listed, read, read_text
+from agentops_otel.engine import Arguments, Operation, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -297,15 +297,7 @@ class AnthropicInstrumentor(StainlessInstrumentor):
         "GET /v1/messages/batches/*/results": _BATCH,
     }
     clouds: ClassVar = {
-        "Bedrock": "aws.bedrock",
-        "AWS": "aws.bedrock",
-        "Vertex": "gcp.vertex_ai",
-        "Foundry": "azure.ai.inference",
+        "AnthropicBedrock": "aws.bedrock",
+        "AnthropicVertex": "gcp.vertex_ai",
+        "AnthropicFoundry": "azure.ai.inference",
     }
-
-    def server(self, client: Any, host: str, port: int | None) -> Server:
-        """The cloud is told by the client's class."""
-        found = super().server(client, host, port)
-        kinds = " ".join(kind.__name__ for kind in type(client).__mro__)
-        cloud = next((provider for word, provider in self.clouds.items() if word in kinds), found.provider)
-        return Server(cloud, found.address, found.port)

@@ -11,7 +11,7 @@ from agentops_otel_instrumentors._stainless import StainlessInstrumentor
 
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
-from agentops_otel.engine import Arguments, Operation, Server, listed, read, read_text
+from agentops_otel.engine import Arguments, Operation, listed, read, read_text
 
 _FLOAT_BYTES = 4
 
@@ -184,6 +184,7 @@ class OpenAIInstrumentor(StainlessInstrumentor):
         "openai.azure.com": "azure.ai.openai",
         "cognitiveservices.azure.com": "azure.ai.openai",
         "services.ai.azure.com": "azure.ai.inference",
+        "amazonaws.com": "aws.bedrock",
         "api.deepseek.com": "deepseek",
         "api.x.ai": "x_ai",
         "openrouter.ai": "openrouter",
@@ -198,9 +199,8 @@ class OpenAIInstrumentor(StainlessInstrumentor):
         "generativelanguage.googleapis.com": "gcp.gemini",
     }
 
-    def server(self, client: Any, host: str, port: int | None) -> Server:
-        """Azure's own client says who it is, whichever gateway stands before the deployment."""
-        found = super().server(client, host, port)
-        if any(kind.__name__.endswith("AzureOpenAI") for kind in type(client).__mro__):
-            return Server("azure.ai.openai", found.address, found.port)
-        return found
+    clouds: ClassVar = {"AzureOpenAI": "azure.ai.openai", "BedrockOpenAI": "aws.bedrock"}
+
+    def answered(self, error: BaseException) -> Any:
+        """The completion that `parse` could not parse, cut off by its length or by a filter: it is billed all the same."""
+        return read(error, "completion")

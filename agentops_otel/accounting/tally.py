@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -29,6 +30,8 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
     operation = read_text(attributes, names.OPERATION_NAME)
     if operation is not None:
         return operation in names.MODEL_OPERATIONS
+    if read_text(attributes, names.OPENINFERENCE_KIND) in names.OPENINFERENCE_CALLS:
+        return True
     return attributes.get(names.SPAN_KIND) == names.KIND_LLM
 
 
@@ -138,7 +141,7 @@ class Tally:
     def latency(self, share: int) -> float | None:
         """The seconds within which `share` per cent of the model calls were answered; None without calls."""
         ordered = sorted(self.durations)
-        return ordered[min(len(ordered) * share // 100, len(ordered) - 1)] if ordered else None
+        return ordered[max(math.ceil(len(ordered) * share / 100) - 1, 0)] if ordered else None
 
     def add(self, record: SpanRecord) -> None:
         """Count a finished span; a start record counts nothing but the session's beginning."""

@@ -64,7 +64,7 @@ def _str(value: Any) -> str | None:
 
 def _strs(value: Any) -> list[str] | None:
     if isinstance(value, str):
-        value = (value,)
+        value = (value,) if value else ()
     if not isinstance(value, (list, tuple)):
         return None
     return [plain.text(item) for item in value if isinstance(item, str)] or None

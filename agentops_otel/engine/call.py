@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -43,7 +43,7 @@ class Recorder:
     whether messages are captured.
     """
 
-    tracer: Tracer
+    tracer_of: Callable[[str], Tracer]
     faults: Faults
     parent: Callable[[], Context | None] = lambda: None
     content: bool = True
@@ -61,7 +61,7 @@ class Recorder:
         attributes = self._attributes(operation, sent.server, request)
         if self.content and operation.content is not None:
             attributes |= self.guarded("content", dict, lambda: write_content(operation.content(sent.arguments)))  # type: ignore[misc]
-        span = self.tracer.start_span(
+        span = self.tracer_of(sent.library).start_span(
             f"{operation.name} {request.model}" if request.model and operation.billed else operation.name,
             context=self.parent(),
             kind=SpanKind.CLIENT,
@@ -142,7 +142,7 @@ class Call:
         if not isinstance(response.id, str) or response.id in self.recorder.seen_batches:
             return  # it failed, or the results are read a second time
         self.recorder.seen_batches.add(response.id)
-        call = self.recorder.begin(type(self.sent)(operation, {"model": response.model}, self.sent.server))
+        call = self.recorder.begin(replace(self.sent, operation=operation, arguments={"model": response.model}))
         if call is not None:
             call.finish(answer)
 
@@ -187,7 +187,9 @@ class Call:
             {
                 names.EXCEPTION_TYPE: plain.error_type(error),
                 names.EXCEPTION_MESSAGE: message if self.recorder.content else "",
-                names.EXCEPTION_STACKTRACE: plain.text("".join(["Traceback (most recent call last):\n", *frames, type(error).__name__])),
+                names.EXCEPTION_STACKTRACE: plain.text(
+                    "".join(["Traceback (most recent call last):\n", *frames, type(error).__name__])
+                ),
             },
         )
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 # Set by others: the first asks for silence, the second says that an instrumentor of
 # OpenTelemetry's own is recording this very call.
-_SILENCE = ("suppress_instrumentation", "opentelemetry.genai.client.inference.context")
+_SILENCE = (
+    "suppress_instrumentation",
+    "opentelemetry.genai.client.inference.context",
+    "opentelemetry.genai.client.embedding.context",
+    "opentelemetry.genai.client.fetch_response.context",
+)
 
 _PLAIN, _AWAITABLE, _STREAM, _RAW = range(4)
 
@@ -80,11 +85,17 @@ class Instrumentor:
     ) -> Sent | None:
         """The call that these arguments make; None for one that is not captured."""
         del instance, args
-        return None if operation is None else Sent(operation, kwargs, Server(self.provider))
+        return None if operation is None else Sent(operation, kwargs, Server(self.provider), self.library)
+
+    def answered(self, error: BaseException) -> Any:
+        """The answer that this error carries, where a library raises over one that it got; else None."""
+        del error
 
     def _wrap(self, target: str, operation: Operation | None) -> None:
         module, _, path = target.partition(":")
         parent, name, method = wrapt.resolve_path(module, path)
+        if any(method is ours for *_, ours in self._wrapped):
+            return  # inherited from another target
         ours = wrapt.FunctionWrapper(method, self._wrapper(operation))
         self._wrapped.append((parent, name, vars(parent).get(name), ours))
         wrapt.apply_patch(parent, name, ours)
@@ -98,7 +109,7 @@ class Instrumentor:
             try:
                 result = wrapped(*args, **kwargs)
             except BaseException as error:
-                call.fail(error)
+                self._fail(call, error)
                 raise
             finally:
                 otel_context.detach(token)
@@ -121,6 +132,9 @@ class Instrumentor:
         except Exception as error:
             recorder.faults.note("engine.begin", error)
             return None
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        call.fail(error, call.recorder.guarded("answered", lambda: None, self.answered, error))
 
     def _settle(self, call: Call, result: Any) -> Any:
         """Bring the call to its end by what it returned, and return just that."""
@@ -151,7 +165,7 @@ class Instrumentor:
             call.fail(error)
             raise
         except BaseException as error:
-            call.fail(error)
+            self._fail(call, error)
             raise
         finally:
             if token is not None:

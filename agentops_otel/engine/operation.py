@@ -57,3 +57,4 @@ class Sent:
     operation: Operation
     arguments: Arguments
     server: Server
+    library: str = ""

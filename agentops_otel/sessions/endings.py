@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+_SIGNAL_SECONDS = 1.5
+"""What a signal that kills may be delayed by."""
+
 Ending = tuple[str, str]
 """End state and reason."""
 
@@ -90,7 +93,11 @@ class Endings:
     def _terminated(self, number: int, frame: Any) -> None:
         del frame
         try:
-            self._on_signal((names.INDETERMINATE, f"Signal {signal.Signals(number).name}"))
+            # On a thread, with a limit: the code that was interrupted here may hold any lock.
+            ending = (names.INDETERMINATE, f"Signal {signal.Signals(number).name}")
+            thread = threading.Thread(target=self._on_signal, args=(ending,), daemon=True)
+            thread.start()
+            thread.join(_SIGNAL_SECONDS)
         finally:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

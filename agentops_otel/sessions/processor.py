@@ -15,6 +15,7 @@ from agentops_otel.accounting.enrichment import enrich
 from agentops_otel.accounting.record import SpanRecord, record_of
 from agentops_otel.accounting.tally import Tally, is_model_call
 from agentops_otel.conventions import names
+from agentops_otel.sessions.doubles import Doubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,7 @@ class SessionProcessor(SpanProcessor):
         self._queue: deque[ReadableSpan] = deque()
         self._counted: deque[SpanRecord] = deque()
         self._counting = threading.RLock()
+        self._doubles = Doubles()
         self._born = 0
 
     def after_fork(self) -> None:
@@ -114,6 +116,7 @@ class SessionProcessor(SpanProcessor):
                 agent: Any = (otel_context.get_current() if parent_context is None else parent_context).get(AGENT_KEY)
                 if agent is not None and names.AGENT_NAME not in (span.attributes or {}):
                     span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
+            self._doubles.started(span)
             if not self.prices.loaded and not self.wants_prices:
                 self._ask_for_prices(span)
         except Exception as error:
@@ -144,6 +147,8 @@ class SessionProcessor(SpanProcessor):
                 return
             if self._born and (span.start_time or 0) < self._born:
                 return  # begun before this process was forked: the parent ends it
+            if self._doubles.ended(span):
+                return
             self.made += 1
             is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
             if len(self._queue) + len(self._counted) >= self._limit and not is_root:
@@ -178,6 +183,7 @@ class SessionProcessor(SpanProcessor):
 
     def _count(self, span: ReadableSpan) -> None:
         record = record_of(span)
+        record.parent_id = self._doubles.kept_parent(record.parent_id)
         record.attributes = enrich(record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
         trace_id = int(record.trace_id, 16)
         books = self._open.get(trace_id) or self._ended.get(trace_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import platform
 import re
 import secrets
+import socket
 import sys
 import time
 from pathlib import Path
@@ -121,7 +121,7 @@ def _liveness(directory: Path, name: str) -> bool | None:
 
 def _place(directory: Path) -> str:
     """A host and a directory on it: a lock says nothing about any other place."""
-    told = f"{platform.node()}\0{directory}".encode("utf-8", "surrogateescape")
+    told = f"{socket.gethostname()}\0{directory}".encode("utf-8", "surrogateescape")
     return hashlib.sha256(told).hexdigest()[:12]
 
 

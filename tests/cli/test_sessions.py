@@ -51,9 +51,7 @@ def test_the_table(store, run):
         r"\d\d:\d\d 2m ago +Success +4\.2s +\$0\.0012 +1 +1 +1 +12\.4k/8\.2k/950 +nightly, 返金$", lines[1]
     )
     assert re.search(r"4d ago +Indeterminate +1\.0s +\? +1 +0 +0 +100/0/20$", lines[2])
-    ends = {
-        line.index(state) for line, state in zip(lines, ("running", "Success", "Indeterminate"), strict=True)
-    }
+    ends = {line.index(state) for line, state in zip(lines, ("running", "Success", "Indeterminate"), strict=True)}
     assert ends == {heading.index("STATE")}, "columns are aligned"
 
 

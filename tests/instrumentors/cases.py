@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -186,11 +187,16 @@ PARSED_MESSAGE_BODY = bodies.message(TRIP, usage=MESSAGE_USAGE)
 def completion_chunks(completion: Any) -> list[Any]:
     """The chunks that a legacy completion is streamed in, with the usage in the last of them."""
     head = {name: value for name, value in completion.items() if name not in {"choices", "usage"}}
-    texts = [(choice["index"], word, None) for choice in completion["choices"] for word in choice["text"].split(" ")]
+    texts = [
+        (choice["index"], word, None)
+        for choice in completion["choices"]
+        for word in re.findall(r"\S+\s*", choice["text"])
+    ]
     ends = [(choice["index"], "", choice["finish_reason"]) for choice in completion["choices"]]
     return [
         *(
-            head | {"choices": [{"index": index, "text": text, "logprobs": None, "finish_reason": finish}], "usage": None}
+            head
+            | {"choices": [{"index": index, "text": text, "logprobs": None, "finish_reason": finish}], "usage": None}
             for index, text, finish in [*texts, *ends]
         ),
         head | {"choices": [], "usage": completion["usage"]},
@@ -262,9 +268,7 @@ COMPLETIONS = _openai(
     body=COMPLETION_BODY,
     events=completion_chunks(COMPLETION_BODY),
     stream_arguments={"stream_options": {"include_usage": True}},
-    expected=_expected(
-        names.TEXT_COMPLETION, COMPLETION_BODY, "gpt-3.5-turbo-instruct", "openai", (20, 10), "stop"
-    ),
+    expected=_expected(names.TEXT_COMPLETION, COMPLETION_BODY, "gpt-3.5-turbo-instruct", "openai", (20, 10), "stop"),
 )
 MESSAGES = _anthropic(
     "messages",

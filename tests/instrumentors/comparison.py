@@ -63,7 +63,13 @@ def told(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: told(item) for key, item in value.items()}
     if isinstance(value, BaseException):
-        return type(value), str(value), repr(getattr(value, "body", None)), type(value.__cause__), type(value.__context__)
+        return (
+            type(value),
+            str(value),
+            repr(getattr(value, "body", None)),
+            type(value.__cause__),
+            type(value.__context__),
+        )
     return type(value), repr(value)
 
 

@@ -72,8 +72,23 @@ def ended(seen, count):
 
 @by_case
 def test_bodies_of_another_kind(compare, case):
-    odd = ["{}", "[]", '"hello"', "null", "5", "true", "NaN", "", "{", "<html>", '{"error": {"message": "busy"}}', "[" * 200]
-    answers = [Answer(body=body, headers={"content-type": kind}) for body in odd for kind in ("application/json", "text/html")]
+    odd = [
+        "{}",
+        "[]",
+        '"hello"',
+        "null",
+        "5",
+        "true",
+        "NaN",
+        "",
+        "{",
+        "<html>",
+        '{"error": {"message": "busy"}}',
+        "[" * 200,
+    ]
+    answers = [
+        Answer(body=body, headers={"content-type": kind}) for body in odd for kind in ("application/json", "text/html")
+    ]
 
     def scenario(case, client):
         return [outcome(lambda: case.call(client)) for _ in answers]
@@ -136,9 +151,7 @@ DATA = ["null", "5", '"x"', "[]", "[1]", "{}", '{"type": 5}', "{", "NaN", "", " 
 def test_a_malformed_event_in_the_middle(compare, case, way):
     events = [chunk for chunk in case.sse().chunks]
     name = f"event: {case.events[2]['type']}\n" if "type" in case.events[2] else ""
-    answers = [
-        Answer(chunks=[*events[:3], f"{name}data: {data}\n\n".encode(), *events[3:]]) for data in DATA
-    ]
+    answers = [Answer(chunks=[*events[:3], f"{name}data: {data}\n\n".encode(), *events[3:]]) for data in DATA]
 
     def read(client):
         if way == "read":
@@ -190,7 +203,9 @@ USAGES = [
 ]
 
 
-@pytest.mark.parametrize(("case", "usage"), USAGES, ids=[f"{case.id}-{number}" for number, (case, _) in enumerate(USAGES)])
+@pytest.mark.parametrize(
+    ("case", "usage"), USAGES, ids=[f"{case.id}-{number}" for number, (case, _) in enumerate(USAGES)]
+)
 def test_usage_of_the_wrong_type_is_no_usage(compare, case, usage):
     def scenario(case, client):
         return case.call(client)
@@ -218,7 +233,18 @@ ASKED = ["x", 7, -1, [], [None], {}, {"x": 1}, [{"role": 5, "content": [{"type":
 @by_case
 def test_odd_requests(compare, case):
     """What the provider would refuse, and what the library itself does."""
-    added = ("temperature", "tools", "stop", "stop_sequences", "system", "reasoning", "text", "conversation", "n", "tool_choice")
+    added = (
+        "temperature",
+        "tools",
+        "stop",
+        "stop_sequences",
+        "system",
+        "reasoning",
+        "text",
+        "conversation",
+        "n",
+        "tool_choice",
+    )
     changes = [
         (name, value)
         for name in (*case.arguments, *added)

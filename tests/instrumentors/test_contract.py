@@ -76,8 +76,7 @@ def test_retries_that_all_fail_are_one_failed_call(compare, case, asynchronous):
 def _quick(answers):
     """The same answers, asking for no pause before a retry."""
     return [
-        Answer(status=item.status, body=item.body, headers={**item.headers, "retry-after-ms": "1"})
-        for item in answers
+        Answer(status=item.status, body=item.body, headers={**item.headers, "retry-after-ms": "1"}) for item in answers
     ]
 
 

@@ -307,7 +307,9 @@ def test_a_helper_that_is_never_entered_asks_nothing(compare, case):
     assert seen.spans == []
 
 
-@pytest.mark.parametrize("case", [item for item in HELPED if item.library is MESSAGES.library], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [item for item in HELPED if item.library is MESSAGES.library], ids=lambda case: case.id
+)
 def test_the_texts_of_a_message_stream(compare, case):
     def scenario(case, client):
         with case.help(client) as stream:

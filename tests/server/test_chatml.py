@@ -36,9 +36,7 @@ def test_content_that_was_not_captured_is_null(exported):
         ('["user", 5]', {"type": "string", "string": '["user", 5]'}),
         (said("user"), {"type": "chatml", "messages": [{"role": "user", "content": None}]}),
         (
-            said(
-                "assistant", text("a"), {"type": "tool_call", "id": "c", "name": "f", "arguments": {"x": 1}}
-            ),
+            said("assistant", text("a"), {"type": "tool_call", "id": "c", "name": "f", "arguments": {"x": 1}}),
             {
                 "type": "chatml",
                 "messages": [

@@ -25,11 +25,7 @@ _PARTS = [
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(_PARTS), st.integers(0, 9), st.booleans(), st.integers(0, 9)), max_size=9
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from(_PARTS), st.integers(0, 9), st.booleans(), st.integers(0, 9)), max_size=9))
 def test_the_lists_are_as_long_as_the_counts(drawn):
     records = []
     for (attributes, parent, fails, start), number in zip(drawn, itertools.count(), strict=False):

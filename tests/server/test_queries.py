@@ -206,9 +206,7 @@ def test_a_background_response_has_the_usage_that_its_fetch_brought(exported):
     whole = exported(asked, fetched)
     assert whole["llms"] == [IsPartialDict(prompt_tokens=11, completion_tokens=5, cost="0.25")]
     assert whole["llms"][0]["completion"]["messages"] == [{"role": "assistant", "content": "done"}]
-    assert whole["statistics"] == IsPartialDict(
-        prompt_tokens=11, completion_tokens=5, cost="0.25", llm_calls=1
-    )
+    assert whole["statistics"] == IsPartialDict(prompt_tokens=11, completion_tokens=5, cost="0.25", llm_calls=1)
 
 
 def test_tools_and_actions(exported):
@@ -282,9 +280,7 @@ def test_the_agent_is_the_nearest_one_above(exported):
 
 
 def test_parents_in_a_circle_end(exported):
-    whole = exported(
-        tool("a", span_id="1" * 16, parent_id="2" * 16), tool("b", span_id="2" * 16, parent_id="1" * 16)
-    )
+    whole = exported(tool("a", span_id="1" * 16, parent_id="2" * 16), tool("b", span_id="2" * 16, parent_id="1" * 16))
     assert len(whole["tools"]) == 2
 
 

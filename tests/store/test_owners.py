@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
+import socket
 import stat
 import time
 
@@ -84,7 +84,7 @@ def test_a_name_tells_the_process_and_no_host(tmp_path):
     first, second = Owner.claim(tmp_path), Owner.claim(tmp_path / "other")
     assert f".{os.getpid()}." in first.name
     assert first.name != second.name
-    assert platform.node() not in first.name
+    assert socket.gethostname() not in first.name
 
 
 def test_what_is_released_is_dead_and_can_be_claimed_anew(tmp_path):
@@ -166,7 +166,7 @@ def test_another_directory_or_host_cannot_tell(tmp_path, monkeypatch):
     assert not is_alive(tmp_path / "here", here.name, newest=now)
     assert is_alive(tmp_path / "there", here.name, newest=now)
     assert not is_alive(tmp_path / "there", here.name, newest=now - SILENCE)
-    monkeypatch.setattr(platform, "node", lambda: "far-away")
+    monkeypatch.setattr(socket, "gethostname", lambda: "far-away")
     assert is_alive(tmp_path / "here", here.name, newest=now - SILENCE + 60 * SECOND)
     assert not is_alive(tmp_path / "here", here.name, newest=now - SILENCE)
     assert is_alive(tmp_path / "here", here.name)

@@ -123,9 +123,7 @@ class Broken:
     ids=["nan", "inf", "-inf", "lone", "lone inside", "bytes", "huge", "no text", "deep", "None"],
 )
 def test_no_value_breaks_an_insert(store, value, query):
-    bad = span(
-        "\ud800", {"bad": value, "\udc00": 1, "bads": [value]}, status_message="\ud83d", scope="\udc00"
-    )
+    bad = span("\ud800", {"bad": value, "\udc00": 1, "bads": [value]}, status_message="\ud83d", scope="\udc00")
     store.insert([bad, span("good"), span("alone", {"bad": value})])
     read = store.spans(SESSION)
     assert len(read) == 3
@@ -157,9 +155,7 @@ _ANY = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-_COUNTED = [
-    value for name, value in vars(names).items() if isinstance(value, str) and name.isupper() and "." in value
-]
+_COUNTED = [value for name, value in vars(names).items() if isinstance(value, str) and name.isupper() and "." in value]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -172,9 +168,7 @@ def test_no_attribute_makes_a_session_unreadable(tmp_path, attributes):
     store.path.unlink()
 
 
-@pytest.mark.parametrize(
-    "cost", ["abc", math.nan, math.inf, True, [1], "1e999999", "1e-999999", {}], ids=repr
-)
+@pytest.mark.parametrize("cost", ["abc", math.nan, math.inf, True, [1], "1e999999", "1e-999999", {}], ids=repr)
 def test_a_price_that_is_no_number_is_an_unknown_price(store, cost):
     store.insert([llm(cost), llm(0.5)])
     row = store.session(SESSION)
@@ -326,11 +320,4 @@ def test_find(store):
     assert store.find("run-1") == ["run-1"], "a whole id is found alone"
     assert store.find("@last") == ["run-10"]
     assert store.find("@last~2") == [ids[1]]
-    assert (
-        store.find("@last~4")
-        == store.find("bbbb")
-        == store.find("")
-        == store.find("%")
-        == store.find("-")
-        == []
-    )
+    assert store.find("@last~4") == store.find("bbbb") == store.find("") == store.find("%") == store.find("-") == []

@@ -1,0 +1,77 @@
+"""Doubles: of two spans that tell of one model call, the one that a session keeps."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from agentops_otel.accounting.tally import is_model_call
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+OURS = "agentops_otel"
+_KEPT = 4096
+_COMMON_WORDS = frozenset(
+    {"agentops", "otel", "opentelemetry", "openinference", "instrumentation", "genai", "com", "sdk", "python", "v1"}
+)
+
+
+@functools.lru_cache(maxsize=512)
+def _library(scope: str) -> frozenset[str]:
+    """What a scope's name says of the library that it instruments: `openinference.instrumentation.openai` -> openai."""
+    return frozenset(re.split(r"[._-]", scope)) - _COMMON_WORDS
+
+
+class Doubles:
+    """Follows the model calls that are open, to know a second span of the same call when it comes.
+
+    Two spans are of one call where one is the other's child and both scopes name the same library: a client
+    that traces itself, or another instrumentation beside ours. Ours is kept; between two others, the outer one.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[frozenset[str], bool, int | None]] = {}
+        # Outer doubles, with their parents: what is below them moves up.
+        self._left_out: OrderedDict[int, int | None] = OrderedDict()
+
+    def started(self, span: ReadableSpan) -> None:
+        """A span has started."""
+        if not is_model_call(span.attributes or {}) or span.context is None:
+            return
+        library, is_ours, parent_id = self._told(span)
+        self._open[span.context.span_id] = (library, is_ours, parent_id)
+        around = self._open.get(parent_id) if parent_id is not None else None
+        if around is not None and is_ours and not around[1] and library & around[0]:
+            self._left_out[parent_id] = around[2]  # type: ignore[index]
+            while len(self._left_out) > _KEPT:
+                self._left_out.popitem(last=False)
+
+    def ended(self, span: ReadableSpan) -> bool:
+        """A span has ended; True if another one tells of the same call and is kept instead."""
+        if span.context is None:
+            return False
+        span_id = span.context.span_id
+        self._open.pop(span_id, None)
+        if span_id in self._left_out:
+            return True
+        if not is_model_call(span.attributes or {}):
+            return False
+        library, is_ours, parent_id = self._told(span)
+        around = self._open.get(parent_id) if parent_id is not None else None
+        return around is not None and not is_ours and bool(library & around[0])
+
+    def kept_parent(self, parent_id: str | None) -> str | None:
+        """The parent that a span has in the session: the next one above that is kept."""
+        while parent_id is not None and int(parent_id, 16) in self._left_out:
+            above = self._left_out[int(parent_id, 16)]
+            parent_id = None if above is None else f"{above:016x}"
+        return parent_id
+
+    @staticmethod
+    def _told(span: Any) -> tuple[frozenset[str], bool, int | None]:
+        scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
+        parent = span.parent.span_id if span.parent is not None else None
+        return _library(scope), scope.startswith(OURS), parent

@@ -1,0 +1,83 @@
+"""Two spans of one model call: which of them a session keeps."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry import trace
+from trees import tree
+
+CALL = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5, "gen_ai.request.model": "m"}
+THEIRS = {"openinference.span.kind": "LLM", "llm.token_count.prompt": 5, "llm.model_name": "m"}
+
+
+@pytest.fixture
+def session(make_watched):
+    watched = make_watched()
+
+    def spans(*layers):
+        """Spans one within the other, from (scope, name, attributes), outermost first."""
+        provider = watched.client.pipeline
+        contexts = [watched.session.context]
+        opened = []
+        for scope, name, attributes in layers:
+            tracer = provider.tracer_of(scope.removeprefix("agentops_otel.")) if scope.startswith("agentops_otel") else None
+            tracer = tracer or watched.foreign(scope)
+            span = tracer.start_span(name, context=contexts[-1], attributes=attributes)
+            opened.append(span)
+            contexts.append(trace.set_span_in_context(span, contexts[-1]))
+        for span in reversed(opened):
+            span.end()
+        watched.session.end_session("Success")
+        return tree(watched.all).splitlines()[1:], watched.session.final_tally.llm_calls
+
+    return watched, spans
+
+
+@pytest.mark.parametrize(
+    ("layers", "kept", "calls"),
+    [
+        ([("agentops_otel.openai", "ours", CALL)], ["  ours"], 1),
+        # Their span of the same client, below ours and above it.
+        ([("agentops_otel.openai", "ours", CALL), ("openinference.instrumentation.openai", "theirs", THEIRS)], ["  ours"], 1),
+        ([("openinference.instrumentation.openai", "theirs", THEIRS), ("agentops_otel.openai", "ours", CALL)], ["  ours"], 1),
+        # A client that traces itself below somebody's instrumentation.
+        (
+            [("opentelemetry.instrumentation.genai.anthropic", "official", CALL), ("com.anthropic.sdk.python", "own", CALL)],
+            ["  official"],
+            1,
+        ),
+        # A framework's span is structure: it stays, and the client's call is the one that counts.
+        ([("litellm", "framework", CALL), ("agentops_otel.openai", "ours", CALL)], ["  framework", "    ours"], 1),
+        # What is no model call is nobody's double.
+        (
+            [("agentops_otel.openai", "ours", CALL), ("opentelemetry.instrumentation.openai", "http", {})],
+            ["  ours", "    http"],
+            1,
+        ),
+        # Three of one call.
+        (
+            [
+                ("openinference.instrumentation.openai", "outer", THEIRS),
+                ("agentops_otel.openai", "ours", CALL),
+                ("traceloop.openai", "inner", CALL),
+            ],
+            ["  ours"],
+            1,
+        ),
+    ],
+)
+def test_kept(session, layers, kept, calls):
+    watched, spans = session
+    watched.foreign = watched.client.pipeline.provider.get_tracer
+    lines, counted = spans(*layers)
+    assert [line.split(" 5->")[0] for line in lines] == kept
+    assert counted == calls
+
+
+def test_nothing_is_remembered_of_calls_that_are_over(watched):
+    doubles = watched.client.pipeline.processor._doubles
+    tracer = watched.client.pipeline.tracer_of("openai")
+    for _ in range(100):
+        tracer.start_span("chat", context=watched.session.context, attributes=CALL).end()
+    assert not doubles._open
+    assert not doubles._left_out
