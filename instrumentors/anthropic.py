@@ -133,9 +133,7 @@ def _fold(state: Any, event: Any, keep: bool) -> Any:
 
 
 def _begun(message: Any) -> Shape:
-    state = Shape(
-        id=read(message, "id"), model=read(message, "model"), content={}, stop_reason=None, usage=Shape()
-    )
+    state = Shape(id=read(message, "id"), model=read(message, "model"), content={}, stop_reason=None, usage=Shape())
     _fold_usage(state["usage"], read(message, "usage"))
     return state
 
@@ -148,9 +146,7 @@ def _fold_usage(into: Shape, told: Any) -> None:
 
 
 def _block(told: Any) -> Shape:
-    block = Shape(
-        type=read(told, "type"), text=[read(told, "text")], thinking=[read(told, "thinking")], json=[]
-    )
+    block = Shape(type=read(told, "type"), text=[read(told, "text")], thinking=[read(told, "thinking")], json=[])
     for name in ("id", "name", "input", "tool_use_id", "content"):
         block[name] = read(told, name)
     return block

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
@@ -114,12 +116,14 @@ class ErrorEvent(Event):
     def __post_init__(self) -> None:
         if self.message is not None and self.details is None:
             self.details = plain.described(self.message)
-        if self.exception is not None:
-            self.error_type = self.error_type or type(self.exception).__name__
-            self.details = self.details or plain.described(self.exception)
+        if isinstance(self.exception, BaseException) and self.error_type is None:
+            self.error_type = type(self.exception).__name__
+        if self.exception is not None and self.details is None:
+            self.details = plain.described(self.exception)
         if self.logs is None:
-            error = self.exception
-            self.logs = "".join(traceback.format_exception(error)) if error is not None else None
+            error = self.exception if self.exception is not None else sys.exc_info()[1]
+            if isinstance(error, BaseException):
+                self.logs = "".join(traceback.format_exception(error))
 
     @property
     def timestamp(self) -> str:
@@ -149,7 +153,7 @@ def write(event: Event) -> Written:
     if event.end_timestamp is None:
         event.end_timestamp = timestamp()
     attributes = _shared(event)
-    kind = event.event_type
+    kind = getattr(event.event_type, "value", event.event_type)
     error = None
     if isinstance(event, ErrorEvent):
         name, error = _error(event, attributes)
@@ -159,7 +163,7 @@ def write(event: Event) -> Written:
         name = _tool(event, attributes)
     else:
         name = _action(event, attributes)
-    if attributes[names.SPAN_KIND] == names.KIND_ACTION and kind in _KINDS:
+    if attributes[names.SPAN_KIND] == names.KIND_ACTION and isinstance(kind, str) and kind in _KINDS:
         attributes[names.SPAN_KIND] = _KINDS[kind]  # the original counts by this word, whatever the class
     start = _nanoseconds(event.init_timestamp)
     end = _nanoseconds(event.end_timestamp)
@@ -173,12 +177,12 @@ _KINDS = {
 
 
 def _shared(event: Event) -> dict[str, Any]:
-    attributes: dict[str, Any] = {names.EVENT_ID: str(event.id)}
+    attributes: dict[str, Any] = {names.EVENT_ID: plain.described(event.id)}
     for name, value in ((names.EVENT_PARAMS, event.params), (names.EVENT_RETURNS, event.returns)):
         if value is not None:
             attributes[name] = plain.to_json(value)
     if event.agent_id is not None:
-        attributes[names.EVENT_AGENT_ID] = str(event.agent_id)
+        attributes[names.EVENT_AGENT_ID] = plain.described(event.agent_id)
     return attributes
 
 
@@ -188,13 +192,13 @@ def _action(event: Event, attributes: dict[str, Any]) -> str:
     _put(attributes, names.ACTION_TYPE, action)
     _put(attributes, names.EVENT_LOGS, getattr(event, "logs", None))
     _put(attributes, names.EVENT_SCREENSHOT, getattr(event, "screenshot", None))
-    return f"action {plain.text(str(action))}" if action else "action"
+    return f"action {_told(action)}".rstrip()
 
 
 def _tool(event: ToolEvent, attributes: dict[str, Any]) -> str:
     attributes[names.SPAN_KIND] = names.KIND_TOOL
     attributes[names.OPERATION_NAME] = names.EXECUTE_TOOL
-    name = plain.text(str(event.name)) if event.name else "tool"
+    name = _told(event.name) or "tool"
     attributes[names.TOOL_NAME] = name
     for old, new in (
         (names.EVENT_PARAMS, names.TOOL_CALL_ARGUMENTS),
@@ -210,28 +214,23 @@ def _llm(event: LLMEvent, attributes: dict[str, Any]) -> str:
     attributes[names.SPAN_KIND] = names.KIND_LLM
     attributes[names.OPERATION_NAME] = names.CHAT
     _put(attributes, names.EVENT_THREAD_ID, event.thread_id)
-    usage = None
-    if event.prompt_tokens is not None or event.completion_tokens is not None or event.cost is not None:
-        usage = Usage(
-            input_tokens=event.prompt_tokens,
-            output_tokens=event.completion_tokens,
-            cost=None if event.cost is None else _decimal(event.cost),
-        )
-    attributes |= write_request(Request(model=event.model)) | write_response(Response(usage=usage))
-    if usage is None:
+    told = write_response(
+        Response(usage=Usage(event.prompt_tokens, event.completion_tokens, cost=_decimal(event.cost)))
+    )
+    attributes |= write_request(Request(model=event.model)) | told
+    if not told and names.REQUEST_MODEL in attributes:
         attributes[names.USAGE_MISSING] = True
     if event.prompt is not None:
         attributes |= write_content(Content(_messages(event.prompt, "user")))
     if event.completion is not None:
         attributes[names.OUTPUT_MESSAGES] = write_messages(_messages(event.completion, "assistant"), answered=True)
-    return f"{names.CHAT} {plain.text(event.model)}" if isinstance(event.model, str) else names.CHAT
+    model = attributes.get(names.REQUEST_MODEL)
+    return f"{names.CHAT} {model}" if model else names.CHAT
 
 
-def _decimal(cost: Any) -> Any:
-    from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - rarely wanted
-
+def _decimal(cost: Any) -> Decimal | None:
     try:
-        return Decimal(str(cost))
+        return None if cost is None else Decimal(plain.described(cost))
     except InvalidOperation:
         return None
 
@@ -240,8 +239,9 @@ def _messages(told: Any, role: str) -> list[Message]:
     items: Sequence[Any] = told if isinstance(told, (list, tuple)) else [told]
     messages = []
     for item in items:
-        content = item.get("content", item) if isinstance(item, Mapping) else item
-        who = str(item.get("role", role)) if isinstance(item, Mapping) else role
+        said = item.get("content") if isinstance(item, Mapping) else None
+        content = item if said is None else said
+        who = plain.described(item.get("role", role)) if isinstance(item, Mapping) else role
         part: MessagePart = Text(content if isinstance(content, str) else plain.to_json(content))
         messages.append(Message(who, [part], finish_reason="stop"))
     return messages
@@ -249,15 +249,19 @@ def _messages(told: Any, role: str) -> list[Message]:
 
 def _error(event: ErrorEvent, attributes: dict[str, Any]) -> tuple[str, str]:
     attributes[names.SPAN_KIND] = names.KIND_ERROR
-    kind = plain.text(str(event.error_type or names.ERROR_TYPE_OTHER))
+    kind = _told(event.error_type) or names.ERROR_TYPE_OTHER
     attributes[names.ERROR_TYPE] = kind
     _put(attributes, names.EVENT_CODE, event.code)
     _put(attributes, names.EVENT_DETAILS, event.details)
     _put(attributes, names.EVENT_LOGS, event.logs)
-    if event.trigger_event is not None:
-        attributes[names.EVENT_TRIGGER_ID] = str(event.trigger_event.id)
-        attributes[names.EVENT_TRIGGER_TYPE] = str(event.trigger_event.event_type)
-    return f"error {kind}", plain.described(event.details) if event.details else kind
+    if isinstance(event.trigger_event, Event):
+        attributes[names.EVENT_TRIGGER_ID] = plain.described(event.trigger_event.id)
+        attributes[names.EVENT_TRIGGER_TYPE] = plain.described(event.trigger_event.event_type)
+    return f"error {kind}", _told(event.details) or kind
+
+
+def _told(value: Any) -> str:
+    return "" if value is None else plain.described(value)
 
 
 def _put(attributes: dict[str, Any], name: str, value: Any) -> None:
@@ -265,12 +269,18 @@ def _put(attributes: dict[str, Any], name: str, value: Any) -> None:
         attributes[name] = plain.text(value) if isinstance(value, str) else plain.to_json(value)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_LATEST = datetime(2262, 1, 1, tzinfo=timezone.utc)
+"""Nanoseconds since the epoch stay below 2**63 until then."""
+
+
 def _nanoseconds(moment: Any) -> int:
+    """An ISO 8601 time in nanoseconds since the epoch; now, where it is none that a span can carry."""
+    now = datetime.now(timezone.utc)
     try:
-        found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
-    except ValueError:
-        found = datetime.now(timezone.utc)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=timezone.utc)
-    since = found - datetime(1970, 1, 1, tzinfo=timezone.utc)
+        found = datetime.fromisoformat(plain.described(moment).replace("Z", "+00:00"))
+        found = found.replace(tzinfo=timezone.utc) if found.tzinfo is None else found.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        found = now
+    since = (found if _EPOCH <= found < _LATEST else now) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000

@@ -107,7 +107,7 @@ def test_what_the_provider_says_comes_first():
         b"1",
         [1],
         (),
-        object(),
+        pytest.param(object(), id="object"),
         {},
         {"input": None},
         {"input": -1},

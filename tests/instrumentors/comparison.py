@@ -106,13 +106,18 @@ class Comparison:
         *,
         asynchronous: bool | None = None,
         settings: dict[str, Any] | None = None,
+        prepare: Callable[[Any], None] = lambda _: None,
         **options: Any,
     ) -> Seen:
-        """Run `scenario(case, client)`; an async one with an async client unless told otherwise."""
+        """Run `scenario(case, client)`; an async one with an async client unless told otherwise.
+
+        `prepare` is called with the watched client before the captured run.
+        """
         answers = answers if callable(answers) or isinstance(answers, Answer) else list(answers)
         client_of = inspect.iscoroutinefunction(scenario) if asynchronous is None else asynchronous
         plain = self._run(case, scenario, answers, client_of, options)
         watched = self.make_watched(**{"capture_content": True, **(settings or {})})
+        prepare(watched)
         seen = self._run(case, scenario, answers, client_of, options)
         assert told(seen.result) == told(plain.result)
         assert told(seen.error) == told(plain.error)

@@ -161,6 +161,17 @@ def closed_while_another_error_is_handled(stream):
     return read
 
 
+def through_a_generator(stream):
+    def own():
+        with stream:
+            yield from stream
+
+    generator = own()
+    read = [next(generator)]
+    generator.close()
+    return read
+
+
 LEFT = [
     never_read,
     left_by_break,
@@ -174,6 +185,7 @@ LEFT = [
     closed_in_another_thread,
     response_closed,
     closed_while_another_error_is_handled,
+    through_a_generator,
 ]
 
 # --- Interrupted -----------------------------------------------------------------------------------------
@@ -191,6 +203,12 @@ def raises_before_the_loop(stream):
 
 
 INTERRUPTED = [raises_inside_with, raises_before_the_loop]
+
+
+def raises_in_a_loop(stream):
+    for _ in stream:
+        raise Interrupted
+
 
 # --- The same, async -------------------------------------------------------------------------------------
 
@@ -322,6 +340,18 @@ async def left_in_another_task(stream):
     return await asyncio.ensure_future(aleft_by_break(stream))
 
 
+async def through_an_async_generator(stream):
+    async def own():
+        async with stream:
+            async for chunk in stream:
+                yield chunk
+
+    generator = own()
+    read = [await anext(generator)]
+    await asyncio.ensure_future(generator.aclose())
+    return read
+
+
 ALEFT = [
     anever_read,
     aleft_by_break,
@@ -334,6 +364,7 @@ ALEFT = [
     aclosed_in_another_task,
     aresponse_closed,
     left_in_another_task,
+    through_an_async_generator,
 ]
 
 
@@ -345,6 +376,11 @@ async def raises_inside_async_with(stream):
 
 async def raises_before_the_async_loop(stream):
     async with stream:
+        raise Interrupted
+
+
+async def raises_in_an_async_loop(stream):
+    async for _ in stream:
         raise Interrupted
 
 

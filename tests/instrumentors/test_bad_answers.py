@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import json
 
@@ -47,12 +48,12 @@ def lacking(body, place):
     return changed
 
 
-def spoilt(body, ways=len(JUNK)):
+def spoilt(body, ways=None):
     """The body, spoilt in each place in so many ways, each place in the next ones."""
     junk = itertools.cycle(JUNK)
     for place in places(body):
         yield lacking(body, place)
-        for value in itertools.islice(junk, ways):
+        for value in itertools.islice(junk, ways or len(JUNK)):
             yield replaced(body, place, value)
 
 
@@ -149,7 +150,7 @@ DATA = ["null", "5", '"x"', "[]", "[1]", "{}", '{"type": 5}', "{", "NaN", "", " 
 @by_stream
 @pytest.mark.parametrize("way", ["read", "bytes"])
 def test_a_malformed_event_in_the_middle(compare, case, way):
-    events = [chunk for chunk in case.sse().chunks]
+    events = list(case.sse().chunks)
     name = f"event: {case.events[2]['type']}\n" if "type" in case.events[2] else ""
     answers = [Answer(chunks=[*events[:3], f"{name}data: {data}\n\n".encode(), *events[3:]]) for data in DATA]
 
@@ -253,6 +254,6 @@ def test_odd_requests(compare, case):
     ]
 
     def scenario(case, client):
-        return [outcome(lambda: case.call(client, extra_body={}, **{name: value})) for name, value in changes]
+        return [outcome(functools.partial(case.call, client, **{name: value})) for name, value in changes]
 
     compare(case, scenario, case.whole)

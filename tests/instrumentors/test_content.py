@@ -47,7 +47,10 @@ CHAT_MESSAGES = [
 ]
 INPUT = [
     {"role": "developer", "content": CANARY},
-    {"role": "user", "content": [{"type": "input_text", "text": CANARY}, {"type": "input_image", "image_url": "https://a.example"}]},
+    {
+        "role": "user",
+        "content": [{"type": "input_text", "text": CANARY}, {"type": "input_image", "image_url": "https://a.example"}],
+    },
     {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": CANARY}]},
     {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": json.dumps({"city": CANARY})},
     {"type": "function_call_output", "call_id": "call_1", "output": CANARY},

@@ -277,8 +277,14 @@ def test_a_client_that_was_there_before_is_captured_too(stage, make_watched, cas
 def test_methods_look_as_before(make_watched):
     def looks():
         return [
-            (inspect.signature(kind.request), inspect.iscoroutinefunction(kind.request), kind.request.__name__)
-            + (kind.request.__doc__, kind.request.__module__, kind.request.__qualname__)
+            (
+                inspect.signature(kind.request),
+                inspect.iscoroutinefunction(kind.request),
+                kind.request.__name__,
+                kind.request.__doc__,
+                kind.request.__module__,
+                kind.request.__qualname__,
+            )
             for kind in CLIENTS
         ]
 

@@ -85,6 +85,15 @@ def test_interrupted_by_its_reader(compare, case, reader):
     failed(seen.span, "readers.Interrupted")
 
 
+@by_case
+@pytest.mark.parametrize("reader", [readers.raises_in_a_loop, readers.raises_in_an_async_loop], **by_name)
+def test_dropped_because_its_reader_raised(compare, case, reader):
+    """Nothing but `with` tells a stream why it is left."""
+    seen = compare(case, opened(reader), [case.sse()])
+    assert isinstance(seen.error, readers.Interrupted)
+    abandoned(seen.span)
+
+
 # --- Lost ------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +265,7 @@ async def ahelped_and_left(case, client):
     async with case.help(client) as stream:
         async for event in stream:
             return event
+    return None
 
 
 async def ahelped_and_unread(case, client):
@@ -420,13 +430,12 @@ def test_uninstrumented_in_the_middle(stage, watched, case):
 def test_a_stream_class_of_the_users_own_is_read_once(stage, watched, case):
     class Mine(case.library.module.Stream[T], Generic[T]):
         def __iter__(self):
-            for chunk in super().__iter__():
-                yield chunk
+            yield from super().__iter__()
 
     stage.set([case.sse(), case.sse()])
     with case.client(stage.provider) as client:
         list(case.stream(client))
-        kind = type(list(case.stream(client))[0])
+        kind = type(next(iter(case.stream(client))))
     stage.set([case.sse()])
     with case.client(stage.provider) as client:
         read = client.post(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import anthropic
 import openai
 import pytest
+from agentops_otel_instrumentors.anthropic import AnthropicInstrumentor
+from agentops_otel_instrumentors.openai import OpenAIInstrumentor
 from cases import COMPLETION_BODY, completion_chunks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +18,6 @@ from agentops_otel.conventions import names
 from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
 from agentops_otel.engine.reading import parsed, shaped
-from agentops_otel_instrumentors.anthropic import AnthropicInstrumentor
-from agentops_otel_instrumentors.openai import OpenAIInstrumentor
 
 OPENAI, ANTHROPIC = OpenAIInstrumentor.routes, AnthropicInstrumentor.routes
 CALLS = [("weather", {"city": "Lisbon", "day": "Saturday"}), ("ferries", {})]
@@ -199,7 +200,7 @@ def test_of_bytes_cut_anywhere(stage, make_watched, kind):
         )
         def cut_anywhere(cuts, size):
             edges = [0, *sorted(set(cuts)), len(events)]
-            stage.set([Answer(chunks=[events[start:end] for start, end in zip(edges, edges[1:], strict=False)])])
+            stage.set([Answer(chunks=[events[start:end] for start, end in itertools.pairwise(edges)])])
             with create(model="m", stream=True, **needed[kind]) as response:
                 assert b"".join(response.iter_bytes(size)) == events
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-PROGRAM = '''
+PROGRAM = """
 import asyncio, gc, json, sys
 
 import anthropic
@@ -106,7 +106,7 @@ with Provider(answer) as provider:
         "exported": [[s.name, s.instrumentation_scope.name] for s in exported.get_finished_spans()],
         "traced": ["traceparent" in r.headers for r in provider.requests],
     }))
-'''
+"""
 
 
 @pytest.mark.parametrize("whose", ["ours", "the program's own", "another beside it"])
