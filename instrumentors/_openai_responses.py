@@ -91,7 +91,8 @@ def response(answer: Any) -> Response:
 def _finish_reasons(answer: Any, status: Any) -> list[str] | None:
     if status == "incomplete":
         return [f"incomplete:{read(answer, 'incomplete_details.reason', 'unknown')}"]
-    return [status] if status in ("completed", "failed", "cancelled") else None  # noqa: PLR6201 - may be unhashable
+    known = isinstance(status, str) and status in {"completed", "failed", "cancelled"}
+    return [status] if known else None
 
 
 def fold(state: Any, event: Any, keep: bool) -> Any:

@@ -111,24 +111,17 @@ def _fold(state: Any, event: Any, keep: bool) -> Any:
     kind = read(event, "type")
     if kind == "message_start":
         state = _begun(read(event, "message"))
-    if state is None:
+    elif state is None:
         state = _begun(event)
-    if kind == "content_block_delta":
-        if keep:
-            _fold_delta(state["content"], read(event, "index"), read(event, "delta"))
-    elif kind == "content_block_start":
-        index = read(event, "index")
-        if keep and isinstance(index, int):
-            state["content"][index] = _block(read(event, "content_block"))
-    elif kind == "message_delta":
+    if kind == "message_delta":
         state["stop_reason"] = read(event, "delta.stop_reason") or state["stop_reason"]
         _fold_usage(state["usage"], read(event, "usage"))
+    elif kind == "completion":  # the legacy text completion
+        state["stop_reason"] = read(event, "stop_reason")
     elif kind == "error":
         state["error"] = read(event, "error") or event
-    elif isinstance(read(event, "completion"), str):  # the legacy text completion
-        state["stop_reason"] = read(event, "stop_reason")
-        if keep:
-            state["content"].setdefault(0, Shape(type="text", text=[]))["text"].append(read(event, "completion"))
+    if keep:
+        _fold_content(state["content"], kind, event)
     return state
 
 
@@ -152,10 +145,19 @@ def _block(told: Any) -> Shape:
     return block
 
 
-def _fold_delta(content: dict[int, Shape], index: Any, delta: Any) -> None:
-    block = content.get(index) if isinstance(index, int) else None
-    if block is None:
+def _fold_content(content: dict[int, Shape], kind: Any, event: Any) -> None:
+    index = read(event, "index", 0)
+    if not isinstance(index, int):
         return
+    if kind == "content_block_start":
+        content[index] = _block(read(event, "content_block"))
+    elif kind == "content_block_delta" and index in content:
+        _fold_delta(content[index], read(event, "delta"))
+    elif kind == "completion":
+        content.setdefault(index, Shape(type="text", text=[]))["text"].append(read(event, "completion"))
+
+
+def _fold_delta(block: Shape, delta: Any) -> None:
     kind = read(delta, "type")
     if kind == "text_delta":
         block["text"].append(read(delta, "text"))

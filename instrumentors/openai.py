@@ -202,5 +202,5 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     clouds: ClassVar = {"AzureOpenAI": "azure.ai.openai", "BedrockOpenAI": "aws.bedrock"}
 
     def answered(self, error: BaseException) -> Any:
-        """The completion that `parse` could not parse, cut off by its length or by a filter: it is billed all the same."""
+        """The completion that `parse` could not parse, cut off by its length or a filter: it is billed all the same."""
         return read(error, "completion")

@@ -1,4 +1,4 @@
-"""Captures a call: the face that instrumentors are written on. It knows no library and no session."""
+"""Captures a call: the face that instrumentors are written on; it knows no library and no session."""
 
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor

@@ -124,7 +124,7 @@ def watch(stream: Any, call: Call, classes: StreamClasses) -> None:
 
 
 def on_close(source: Any, watcher: Watch) -> None:
-    """Tell the watcher before `source.close()` and `source.aclose()`, on this one object, and then leave it as it was."""
+    """Tell the watcher before `source.close()` and `source.aclose()`, on this one object; then leave it as it was."""
     kind = type(source)
     # The object holds its hooks, and they hold it until it is closed: a weak reference is dead already when the
     # garbage collector lets a dropped stream close its response. The watcher goes with its stream, not with this.

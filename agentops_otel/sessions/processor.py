@@ -63,8 +63,8 @@ class SessionProcessor(SpanProcessor):
         self.faults = faults
         self.wake = wake
         self.wants_prices = False
-        self.made = 0
         self.dropped = 0
+        self._settled = 0
         self._limit = max_queue_size
         self._everything = everything
         self._aliases = aliases
@@ -74,15 +74,17 @@ class SessionProcessor(SpanProcessor):
         self._queue: deque[ReadableSpan] = deque()
         self._counted: deque[SpanRecord] = deque()
         self._counting = threading.RLock()
+        self._dropping = threading.Lock()
         self._doubles = Doubles()
         self._born = 0
 
     def after_fork(self) -> None:
         """In a forked child: what the parent has queued, and the spans that it has open, are the parent's."""
         self._counting = threading.RLock()
+        self._dropping = threading.Lock()
         self._queue.clear()
         self._counted.clear()
-        self.made = self.dropped = 0
+        self.dropped = self._settled = 0
         self._born = time.time_ns()
         for books in self._open.values():
             books.tally = Tally()
@@ -140,19 +142,18 @@ class SessionProcessor(SpanProcessor):
         """Queue a span that ended; nothing else happens on this thread."""
         try:
             attributes = span.attributes
-            if not self._everything and (attributes is None or names.SESSION_ID not in attributes):
+            is_double = self._doubles.ended(span)
+            if is_double or not (self._everything or (attributes and names.SESSION_ID in attributes)):
                 return
             context = span.context
             if context is None or not context.trace_flags.sampled:
                 return
             if self._born and (span.start_time or 0) < self._born:
                 return  # begun before this process was forked: the parent ends it
-            if self._doubles.ended(span):
-                return
-            self.made += 1
             is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
             if len(self._queue) + len(self._counted) >= self._limit and not is_root:
-                self.dropped += 1
+                with self._dropping:
+                    self.dropped += 1
                 return
             self._queue.append(span)
             self.wake()
@@ -175,10 +176,13 @@ class SessionProcessor(SpanProcessor):
                     span = self._queue.popleft()
                 except IndexError:
                     return
+                self._settled += 1
                 try:
                     self._count(span)
                 except Exception as error:
-                    self.dropped += 1
+                    self._settled -= 1
+                    with self._dropping:
+                        self.dropped += 1
                     self.faults.note("processor.settle", error)
 
     def _count(self, span: ReadableSpan) -> None:
@@ -203,6 +207,11 @@ class SessionProcessor(SpanProcessor):
             except IndexError:
                 break
         return taken
+
+    @property
+    def made(self) -> int:
+        """How many spans of sessions have ended: those that were settled, dropped, or wait."""
+        return self._settled + self.dropped + len(self._queue)
 
     @property
     def waiting(self) -> int:

@@ -198,7 +198,7 @@ NAMES = [
     Bill("prefixed, no provider", None, "openai/gpt-4.1", used(100, 10), "100 * 2 + 10 * 8"),
     Bill("prefixed, OpenRouter", "openrouter", "openai/gpt-4.1", used(100, 10), "100 * 2 + 10 * 8"),
     Bill("dated on Azure", "azure.ai.openai", "gpt-4o-2024-08-06", used(100, 10), "100 * 2.50 + 10 * 10"),
-    Bill("Azure AI", "azure.ai.inference", "Phi-4", used(100, 10), "100 * 0.125 + 10 * 0.50"),
+    Bill("Azure AI", "azure.ai.inference", "gpt-4o-mini", used(100, 10), "100 * 0.15 + 10 * 0.60"),
     Bill("Azure deployment", "azure.ai.openai", "our-deployment", used(100, 10), None),
     Bill("Bedrock, in its region", "aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", used(100, 10), "100 * 3.30 + 10 * 16.50"),
     Bill("Bedrock, through a profile", "aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", used(100, 10), "100 * 3.30 + 10 * 16.50"),

@@ -134,7 +134,9 @@ def _parameters(create):
 words = st.text(max_size=60)
 counts = st.integers(min_value=0, max_value=10**6)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | words, lambda inner: st.lists(inner, max_size=3), max_leaves=5
+    st.none() | st.booleans() | st.integers() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=5,
 )
 calls = st.lists(st.tuples(st.text(min_size=1, max_size=9), st.dictionaries(words, values, max_size=3)), max_size=3)
 

@@ -81,3 +81,11 @@ def test_nothing_is_remembered_of_calls_that_are_over(watched):
         tracer.start_span("chat", context=watched.session.context, attributes=CALL).end()
     assert not doubles._open
     assert not doubles._left_out
+
+
+def test_nothing_is_remembered_of_calls_outside_of_sessions(watched):
+    tracer = watched.client.pipeline.tracer_of("openai")
+    watched.session.end_session("Success")
+    watched.session.deactivate()
+    tracer.start_span("chat", attributes=CALL).end()
+    assert not watched.client.pipeline.processor._doubles._open
