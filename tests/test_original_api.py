@@ -188,7 +188,7 @@ def test_calls_follow_the_trace_that_is_current(tmp_path):
     answers = [Answer.json(bodies.chat("hi")) for _ in range(2)]
     with Provider(answers) as provider:
         run(
-            FIRST + 'import openai\nagentops.init(auto_start_session=False)\nclient = openai.OpenAI()\n'
+            FIRST + "import openai\nagentops.init(auto_start_session=False)\nclient = openai.OpenAI()\n"
             'ask = lambda: client.chat.completions.create(model="gpt-4o-mini", messages=[])\n'
             'one = agentops.start_trace("one")\nask()\ntwo = agentops.start_trace("two")\nask()\n'
             'agentops.end_trace(one, "Success")\nagentops.end_trace(two, "Success")\n',
@@ -221,7 +221,9 @@ def parameters(function):
 
 
 def test_frozen_signatures():
-    assert {name: parameters(getattr(agentops, name)) for name in ("init", "start_session", "end_session", "record")} == (
+    assert {
+        name: parameters(getattr(agentops, name)) for name in ("init", "start_session", "end_session", "record")
+    } == (
         snapshot(
             {
                 "init": [

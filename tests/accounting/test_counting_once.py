@@ -156,8 +156,10 @@ BACKGROUND = {
 def test_a_background_response_counts_once(records, expected):
     found = totals(*records)
     assert found == expected
-    parts = Tally.of(records).by_model.values()
-    assert sum(part.calls for part in parts) == found.get(names.LLM_CALLS, 0)
+    by_model = Tally.of(records).by_model
+    parts = by_model.values()
+    assert all(part.calls == 1 for part in parts)
+    assert len(by_model) == found.get(names.LLM_CALLS, 0)
     assert sum(part.unpriced_calls for part in parts) == found.get(names.COST_UNPRICED_CALLS, 0)
 
 

@@ -10,9 +10,15 @@ from agentops_otel.demo.provider import Answer, Provider
 
 OTHERS = {
     ("official", "openai"): "from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as Other",
-    ("official", "anthropic"): "from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor as Other",
+    (
+        "official",
+        "anthropic",
+    ): "from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor as Other",
     ("openinference", "openai"): "from openinference.instrumentation.openai import OpenAIInstrumentor as Other",
-    ("openinference", "anthropic"): "from openinference.instrumentation.anthropic import AnthropicInstrumentor as Other",
+    (
+        "openinference",
+        "anthropic",
+    ): "from openinference.instrumentation.anthropic import AnthropicInstrumentor as Other",
 }
 ASK = {
     "openai": 'openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "x"}], '

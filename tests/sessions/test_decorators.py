@@ -325,7 +325,9 @@ def test_a_session_for_each_call(watched):
     with pytest.raises(ValueError, match="no luck"):
         job(True)
     roots = [record for record in watched.all if record.is_session]
-    assert [(root.name, root.attributes[names.END_STATE], root.attributes.get(names.END_STATE_REASON)) for root in roots] == [
+    assert [
+        (root.name, root.attributes[names.END_STATE], root.attributes.get(names.END_STATE_REASON)) for root in roots
+    ] == [
         ("job", "Success", None),
         ("job", "Failure", "ValueError: no luck"),
     ]

@@ -20,7 +20,9 @@ def session(make_watched):
         contexts = [watched.session.context]
         opened = []
         for scope, name, attributes in layers:
-            tracer = provider.tracer_of(scope.removeprefix("agentops_otel.")) if scope.startswith("agentops_otel") else None
+            tracer = (
+                provider.tracer_of(scope.removeprefix("agentops_otel.")) if scope.startswith("agentops_otel") else None
+            )
             tracer = tracer or watched.foreign(scope)
             span = tracer.start_span(name, context=contexts[-1], attributes=attributes)
             opened.append(span)
@@ -38,11 +40,22 @@ def session(make_watched):
     [
         ([("agentops_otel.openai", "ours", CALL)], ["  ours"], 1),
         # Their span of the same client, below ours and above it.
-        ([("agentops_otel.openai", "ours", CALL), ("openinference.instrumentation.openai", "theirs", THEIRS)], ["  ours"], 1),
-        ([("openinference.instrumentation.openai", "theirs", THEIRS), ("agentops_otel.openai", "ours", CALL)], ["  ours"], 1),
+        (
+            [("agentops_otel.openai", "ours", CALL), ("openinference.instrumentation.openai", "theirs", THEIRS)],
+            ["  ours"],
+            1,
+        ),
+        (
+            [("openinference.instrumentation.openai", "theirs", THEIRS), ("agentops_otel.openai", "ours", CALL)],
+            ["  ours"],
+            1,
+        ),
         # A client that traces itself below somebody's instrumentation.
         (
-            [("opentelemetry.instrumentation.genai.anthropic", "official", CALL), ("com.anthropic.sdk.python", "own", CALL)],
+            [
+                ("opentelemetry.instrumentation.genai.anthropic", "official", CALL),
+                ("com.anthropic.sdk.python", "own", CALL),
+            ],
             ["  official"],
             1,
         ),
