@@ -20,10 +20,10 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Shape, listed, read, read_text
+from agentops_otel.engine import Arguments, Shape, fields, listed, read, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 _MOST_CHOICES = 1024
@@ -91,44 +91,49 @@ def _error(told: Any) -> str | None:
 
 def fold(state: Any, chunk: Any, keep: bool) -> Any:
     """Chunks as one answer: choices by their index, texts as lists of pieces."""
+    told = fields(chunk)
     if state is None:
         state = Shape(id=None, model=None, usage=None, choices=[])
-    if not state["id"] and read(chunk, "id"):
-        state["id"], state["model"] = read(chunk, "id"), read(chunk, "model")
-    for choice in listed(read(chunk, "choices")):
-        _fold_choice(state["choices"], choice, keep)
-    told = read(chunk, "usage") or read(chunk, "x_groq.usage")
-    if told is not None:
-        state["usage"] = told
+    if not state["id"] and told.get("id"):
+        state["id"], state["model"] = told["id"], told.get("model")
+    for choice in listed(told.get("choices")):
+        _fold_choice(state["choices"], fields(choice), keep)
+    usage = told.get("usage") or read(told.get("x_groq"), "usage")
+    if usage is not None:
+        state["usage"] = usage
     for name in ("service_tier", "system_fingerprint", "error"):
-        value = read(chunk, name)
-        if value is not None:
-            state[name] = value
+        if told.get(name) is not None:
+            state[name] = told[name]
     return state
 
 
-def _fold_choice(choices: list[Any], choice: Any, keep: bool) -> None:
-    index = read(choice, "index", 0)
+def _fold_choice(choices: list[Any], told: Mapping[str, Any], keep: bool) -> None:
+    index = told.get("index") or 0
     if not isinstance(index, int) or not 0 <= index < _MOST_CHOICES:
         return
     while len(choices) <= index:
         choices.append(Shape(finish_reason=None, message=Shape(role="assistant", content=[], tool_calls={})))
-    into = choices[index]
-    into["finish_reason"] = read_text(choice, "finish_reason") or into["finish_reason"]
-    if not keep:
-        return
-    delta, message = read(choice, "delta"), into["message"]
+    reason = told.get("finish_reason")
+    if reason and isinstance(reason, str):
+        choices[index]["finish_reason"] = reason
+    if keep:
+        delta, message = told.get("delta"), choices[index]["message"]
+        if delta is None:  # a legacy completion
+            message["content"].append(joined(told.get("text")))
+        else:
+            _fold_delta(message, fields(delta))
+
+
+def _fold_delta(message: Shape, told: Mapping[str, Any]) -> None:
     for name in ("content", "refusal", "reasoning_content", "reasoning"):
-        value = read(delta, name)
+        value = told.get(name)
         if value and isinstance(value, str):
             message.setdefault(name, []).append(value)
-    if delta is None:  # a legacy completion
-        message["content"].append(joined(read(choice, "text")))
-    for call in listed(read(delta, "tool_calls")):
-        _fold_tool_call(message["tool_calls"], call)
-    legacy = read(delta, "function_call")
-    if legacy is not None:
-        _fold_tool_call(message["tool_calls"], Shape(function=legacy))
+    if told.get("tool_calls"):
+        for call in listed(told["tool_calls"]):
+            _fold_tool_call(message["tool_calls"], call)
+    if told.get("function_call") is not None:
+        _fold_tool_call(message["tool_calls"], Shape(function=told["function_call"]))
 
 
 def _fold_tool_call(calls: dict[int, Any], call: Any) -> None:

@@ -19,6 +19,7 @@ _MARKS = (
     names.OPERATION_NAME,
     names.SPAN_KIND,
     names.PROVIDER_NAME,
+    names.OPENINFERENCE_KIND,
     "gen_ai.system",
     "gen_ai.usage.prompt_tokens",
 )

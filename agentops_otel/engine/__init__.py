@@ -3,7 +3,7 @@
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
-from agentops_otel.engine.reading import Shape, listed, read, read_text
+from agentops_otel.engine.reading import Shape, fields, listed, read, read_text
 from agentops_otel.engine.registry import Registry
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Sent",
     "Server",
     "Shape",
+    "fields",
     "listed",
     "read",
     "read_text",

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def read(thing: Any, path: str, default: Any = None) -> Any:
     """The value at a dotted path, `read(answer, "usage.prompt_tokens")`, whatever each step is; else `default`."""
-    for name in path.split("."):
+    for name in path.split(".") if "." in path else (path,):
         if thing is None:
             return default
         thing = thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
     return default if thing is None else thing
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+def fields(thing: Any) -> Mapping[str, Any]:
+    """The fields of a dict or an object, unknown ones that a model has kept included; {} for anything else.
+
+    One look-up of all fields instead of one for each: for what is read with every chunk of a stream.
+    """
+    if isinstance(thing, dict):
+        return thing
+    try:
+        own = vars(thing)
+    except TypeError:
+        return _NOTHING
+    # pydantic keeps fields that a model does not declare beside the others.
+    more = getattr(thing, "model_extra", None) if "model_extra" not in own else None
+    return {**own, **more} if more and isinstance(more, dict) else own
 
 
 def read_text(thing: Any, path: str) -> str | None:

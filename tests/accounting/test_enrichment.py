@@ -112,6 +112,13 @@ def test_the_same_object_where_nothing_is_known(attributes):
 # --- Older names -----------------------------------------------------------------------------------------
 
 OLDER = {
+    "llm.provider": (names.PROVIDER_NAME, "openai"),
+    "llm.model_name": (names.RESPONSE_MODEL, "gpt-4.1"),
+    "llm.token_count.prompt": (names.INPUT_TOKENS, 1000),
+    "llm.token_count.completion": (names.OUTPUT_TOKENS, 100),
+    "llm.token_count.prompt_details.cache_read": (names.CACHE_READ_TOKENS, 20),
+    "llm.token_count.prompt_details.cache_write": (names.CACHE_WRITE_TOKENS, 20),
+    "llm.token_count.completion_details.reasoning": (names.REASONING_TOKENS, 20),
     "gen_ai.system": (names.PROVIDER_NAME, "openai"),
     "gen_ai.usage.prompt_tokens": (names.INPUT_TOKENS, 1000),
     "gen_ai.usage.completion_tokens": (names.OUTPUT_TOKENS, 100),
@@ -120,6 +127,10 @@ OLDER = {
     "gen_ai.usage.cache_read_input_tokens": (names.CACHE_READ_TOKENS, 20),
     "gen_ai.usage.reasoning_tokens": (names.REASONING_TOKENS, 20),
 }
+
+
+def test_the_list_above_is_whole():
+    assert {older: current for older, (current, _) in OLDER.items()} == names.OLDER_NAMES
 
 
 @pytest.mark.parametrize("older", OLDER)
@@ -147,6 +158,20 @@ def test_all_names_are_old():
         "gen_ai.usage.cache_read_input_tokens": 300,
     }
     assert cost(told) == pytest.approx(100 * 1 + 600 * 1.25 + 300 * 0.10 + 10 * 5)
+
+
+def test_a_span_of_openinference_alone():
+    told = {
+        "openinference.span.kind": "LLM",
+        "llm.provider": "anthropic",
+        "llm.model_name": "claude-haiku-4-5",
+        "llm.token_count.prompt": 1000,
+        "llm.token_count.completion": 10,
+        "llm.token_count.prompt_details.cache_read": 300,
+        "llm.token_count.prompt_details.cache_write": 600,
+    }
+    assert cost(told) == pytest.approx(100 * 1 + 600 * 1.25 + 300 * 0.10 + 10 * 5)
+    assert cost({**told, "openinference.span.kind": "AGENT"}) is None
 
 
 # --- What the price depends on ---------------------------------------------------------------------------

@@ -251,6 +251,33 @@ def worked_out(provider: str, model: str, usage: Usage, at: int) -> Decimal | No
     return answer.total_price
 
 
+SHORT = [
+    ("openai", "gpt-4o", lambda n: used(n, 1)),
+    ("openai", "o3", lambda n: used(n, n, cache_read_tokens=n)),
+    ("openai", "text-embedding-3-small", used),
+    ("openai", "gpt-4.1", lambda n: used(n, 1, web_searches=n)),
+    ("openai", "gpt-realtime", lambda n: used(2 * n, n, audio_input_tokens=n, cache_read_tokens=n, audio_cache_read_tokens=1)),
+    ("anthropic", "claude-haiku-4-5", lambda n: used(2 * n, n, cache_read_tokens=n, cache_write_tokens=n, cache_write_1h_tokens=n)),
+    ("azure.ai.openai", "gpt-4o", lambda n: used(n, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "model", "usage"), SHORT, ids=[model for _, model, _ in SHORT])
+def test_the_library_is_asked_once_a_day(provider, model, usage):
+    prices = Prices()
+    prices.load()
+    asked = []
+    calculate = prices._calculate
+    prices._calculate = lambda *told, **named: asked.append(told) or calculate(*told, **named)
+    assert prices.quote(provider, model, usage(100), at=nanoseconds("2026-11-20")) is not None
+    first = len(asked)
+    for number in (7, 1000, 123_456):
+        assert prices.quote(provider, model, usage(number), at=nanoseconds("2026-11-20T01:00:00")) is not None
+    assert len(asked) == first
+    prices.quote(provider, model, usage(100), at=nanoseconds("2026-11-21"))
+    assert len(asked) > first
+
+
 @settings(max_examples=1500, deadline=None)
 @given(st.sampled_from(MODELS), USAGES, st.sampled_from(MOMENTS))
 def test_the_shortcut_is_exact(place, usage, moment):

@@ -135,7 +135,7 @@ def test_no_connection(compare, case, asynchronous):
 @both
 def test_too_slow(compare, case, asynchronous):
     late = Answer(body=case.whole.body, delay=5)
-    seen = compare(case, call, [late], asynchronous=asynchronous, timeout=0.05)
+    seen = compare(case, call, [late], asynchronous=asynchronous, timeout=0.4)
     failed(seen.span, f"{case.library.module.__name__}.APITimeoutError")
 
 
@@ -181,7 +181,7 @@ async def lose_a_race(case, client):
 @by_case
 @pytest.mark.parametrize("scenario", [cancel_the_task, wait_too_short, lose_a_race])
 def test_cancelled(compare, case, scenario):
-    seen = compare(case, scenario, [Answer(body=case.whole.body, delay=0.5)])
+    seen = compare(case, scenario, [Answer(body=case.whole.body, delay=0.5)], timed=True)
     failed(seen.span, "asyncio.exceptions.CancelledError")
 
 

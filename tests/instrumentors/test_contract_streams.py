@@ -147,7 +147,7 @@ async def cancelled_between_chunks(case, client):
                 await asyncio.sleep(9)
 
     task = asyncio.ensure_future(read())
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.6)
     task.cancel()
     await task
 
@@ -209,7 +209,7 @@ def test_a_loop_that_ends_before_its_stream(compare, case):
                 await asyncio.sleep(9)
 
         asyncio.get_running_loop().reading = asyncio.ensure_future(read())
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.6)
 
     (span,) = compare(case, scenario, [case.sse()]).spans
     assert span.attributes[names.STREAM_OUTCOME] == "abandoned"
