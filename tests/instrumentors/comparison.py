@@ -8,7 +8,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from opentelemetry import trace
 from pydantic import BaseModel
@@ -26,9 +26,11 @@ class Stage:
     def __init__(self) -> None:
         self._script: Any = iter(())
         self._lock = threading.Lock()
+        self.asked = threading.Event()
         self.provider = Provider(self._answer)
 
     def _answer(self, request: Request) -> Answer:
+        self.asked.set()
         with self._lock:
             script = self._script
             return script(request) if callable(script) else next(script)
@@ -38,6 +40,7 @@ class Stage:
         with self._lock:
             repeated = isinstance(answers, Answer)
             self._script = (lambda _: answers) if repeated else answers if callable(answers) else iter(list(answers))
+            self.asked.clear()
             self.provider.requests.clear()
             self.provider.unanswered.clear()
 
@@ -110,13 +113,11 @@ class Comparison:
         asynchronous: bool | None = None,
         settings: dict[str, Any] | None = None,
         prepare: Callable[[Any], None] = lambda _: None,
-        timed: bool = False,
         **options: Any,
     ) -> Seen:
         """Run `scenario(case, client)`; an async one with an async client unless told otherwise.
 
-        `prepare` is called with the watched client before the captured run. A `timed` scenario stops at a time of
-        its own, so that the request may be on its way or not: then only what both have sent is compared.
+        `prepare` is called with the watched client before the captured run.
         """
         answers = answers if callable(answers) or isinstance(answers, Answer) else list(answers)
         client_of = inspect.iscoroutinefunction(scenario) if asynchronous is None else asynchronous
@@ -126,8 +127,7 @@ class Comparison:
         seen = self._run(case, scenario, answers, client_of, options)
         assert told(seen.result) == told(plain.result)
         assert told(seen.error) == told(plain.error)
-        both = min(len(seen.requests), len(plain.requests)) if timed else None
-        assert seen.requests[:both] == plain.requests[:both]
+        assert seen.requests == plain.requests
         assert "Failed to detach" not in self.caplog.text
         seen.spans, seen.watched = watched.spans, watched
         return seen
@@ -168,8 +168,7 @@ async def done(value: Any) -> Any:
 
 async def asked() -> None:
     """Wait until the provider has been asked, however busy the machine is."""
-    while not Stage.running.provider.requests:
-        await asyncio.sleep(0.005)
+    assert await asyncio.to_thread(Stage.running.asked.wait, 10)
 
 
 def as_expected(case: Any, span: SpanRecord) -> None:

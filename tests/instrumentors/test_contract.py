@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 from cases import ANTHROPIC, ASK, CASES, CHAT, MESSAGES, OPENAI, STREAMED
-from comparison import as_expected, done
+from comparison import as_expected, asked, done
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
@@ -161,18 +161,20 @@ def test_the_error_that_was_raised_is_the_one_that_arrives(stage, watched, case,
 
 async def cancel_the_task(case, client):
     task = asyncio.ensure_future(case.call(client))
-    await asyncio.sleep(0.05)
+    await asked()
     task.cancel()
     await task
 
 
 async def wait_too_short(case, client):
-    await asyncio.wait_for(case.call(client), 0.05)
+    task = asyncio.ensure_future(case.call(client))
+    await asked()
+    await asyncio.wait_for(task, 0.01)
 
 
 async def lose_a_race(case, client):
     async def fail():
-        await asyncio.sleep(0.05)
+        await asked()
         raise LookupError
 
     await asyncio.gather(case.call(client), fail())
@@ -181,7 +183,7 @@ async def lose_a_race(case, client):
 @by_case
 @pytest.mark.parametrize("scenario", [cancel_the_task, wait_too_short, lose_a_race])
 def test_cancelled(compare, case, scenario):
-    seen = compare(case, scenario, [Answer(body=case.whole.body, delay=0.5)], timed=True)
+    seen = compare(case, scenario, [Answer(body=case.whole.body, delay=1)])
     failed(seen.span, "asyncio.exceptions.CancelledError")
 
 
@@ -329,7 +331,7 @@ def _works(watched, count):
         assert f"Where to? {number}." in span.attributes[names.INPUT_MESSAGES]
 
 
-def _asked(case, number):
+def _asks(case, number):
     return {**case.arguments, "messages": [{"role": "user", "content": f"Where to? {number}."}]}
 
 
@@ -343,7 +345,7 @@ def test_twenty_threads(stage, watched, case, streamed):
         token = otel_context.attach(watched.session.context)
         try:
             with tracer.start_as_current_span(f"work {number}") as span:
-                answer = case.call(client, **_asked(case, number), **({"stream": True} if streamed else {}))
+                answer = case.call(client, **_asks(case, number), **({"stream": True} if streamed else {}))
                 assert trace.get_current_span() is span
                 if streamed:
                     assert len(list(answer)) > 5
@@ -364,7 +366,7 @@ async def test_fifty_tasks(stage, watched, case, streamed):
 
     async def work(number, client):
         with tracer.start_as_current_span(f"work {number}") as span:
-            answer = await case.call(client, **_asked(case, number), **({"stream": True} if streamed else {}))
+            answer = await case.call(client, **_asks(case, number), **({"stream": True} if streamed else {}))
             assert trace.get_current_span() is span
             if streamed:
                 assert len([item async for item in answer]) > 5

@@ -133,7 +133,7 @@ def test_begun_at_the_second_try(compare, case, reader):
 @by_case
 @pytest.mark.parametrize("reader", [readers.loop, readers.aloop], **by_name)
 def test_too_slow_between_chunks(compare, case, reader):
-    seen = compare(case, opened(reader), [case.sse(delay=1)], timeout=0.2)
+    seen = compare(case, opened(reader), [case.sse(delay=2)], timeout=0.5)
     failed(seen.span, type_name(seen.error))
 
 
@@ -141,13 +141,16 @@ def test_too_slow_between_chunks(compare, case, reader):
 
 
 async def cancelled_between_chunks(case, client):
+    began = asyncio.Event()
+
     async def read():
         async with await case.stream(client) as stream:
             async for _ in stream:
+                began.set()
                 await asyncio.sleep(9)
 
     task = asyncio.ensure_future(read())
-    await asyncio.sleep(0.6)
+    await began.wait()
     task.cancel()
     await task
 
@@ -204,12 +207,15 @@ def test_cancelled_while_its_reader_is_busy(compare, case):
 @by_case
 def test_a_loop_that_ends_before_its_stream(compare, case):
     async def scenario(case, client):
+        began = asyncio.Event()
+
         async def read():
             async for _ in await case.stream(client):
+                began.set()
                 await asyncio.sleep(9)
 
         asyncio.get_running_loop().reading = asyncio.ensure_future(read())
-        await asyncio.sleep(0.6)
+        await began.wait()
 
     (span,) = compare(case, scenario, [case.sse()]).spans
     assert span.attributes[names.STREAM_OUTCOME] == "abandoned"
