@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from agentops_otel_instrumentors import _openai_assistants as assistants
@@ -100,14 +101,7 @@ _CHAT = Operation(
     content=chat.content,
     output=chat.output,
 )
-_COMPLETION = Operation(
-    name=names.TEXT_COMPLETION,
-    request=chat.request,
-    response=chat.response,
-    fold=chat.fold,
-    content=chat.content,
-    output=chat.output,
-)
+_COMPLETION = replace(_CHAT, name=names.TEXT_COMPLETION)
 _RESPONSE = Operation(
     name=names.CHAT,
     request=responses.request,

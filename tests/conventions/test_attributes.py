@@ -173,6 +173,11 @@ def test_a_cost_is_a_decimal(cost):
     assert written(Usage, cost=cost) == {}
 
 
+@pytest.mark.parametrize("cost", ["-1", "nan", "inf", "-inf", "many", "", None, [], NAN])
+def test_a_cost_that_cannot_be_is_not_read(cost):
+    assert read_usage({names.PROVIDER_COST: cost}) is None
+
+
 LIKE = [
     (Request, {"max_tokens": 5.0}, {names.REQUEST_MAX_TOKENS: 5}),
     (Request, {"temperature": 1}, {names.REQUEST_TEMPERATURE: 1.0}),

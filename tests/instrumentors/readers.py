@@ -101,12 +101,13 @@ def dropped_after_next(stream):
 
 def closed_unread(stream):
     stream.close()
+    return stream.response.is_closed
 
 
 def closed_early(stream):
     read = [next(stream), next(stream)]
     stream.close()
-    return read
+    return [*read, stream.response.is_closed]
 
 
 def closed_twice(stream):
@@ -126,6 +127,7 @@ def with_left_early(stream):
 def with_unread(stream):
     with stream:
         pass
+    return stream.response.is_closed
 
 
 def closed_inside_its_loop(stream):
@@ -297,12 +299,13 @@ async def dropped_after_anext(stream):
 
 async def aclosed_unread(stream):
     await stream.close()
+    return stream.response.is_closed
 
 
 async def aclosed_early(stream):
     read = [await anext(stream), await anext(stream)]
     await stream.close()
-    return read
+    return [*read, stream.response.is_closed]
 
 
 async def aclosed_twice(stream):
@@ -322,6 +325,7 @@ async def async_with_left_early(stream):
 async def async_with_unread(stream):
     async with stream:
         pass
+    return stream.response.is_closed
 
 
 async def aclosed_in_another_task(stream):

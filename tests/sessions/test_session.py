@@ -303,7 +303,30 @@ def test_a_thread_without_context_uses_the_only_session(watched):
     assert tree(watched.all).splitlines()[1].startswith("  chat gpt-4o-mini")
 
 
-async def test_concurrent_sessions_keep_apart(watched):
+def test_sessions_of_64_threads_keep_apart(make_watched):
+    watched = make_watched(max_queue_size=100_000)
+    made = []
+
+    def work(thread):
+        for number in range(100):
+            name = f"{thread}.{number}"
+            session = watched.client.start_session(tags=name)
+            watched.client.current().record(ActionEvent(action_type=name))
+            assert session.end_session("Success") == "0.00"
+            made.append((session.session_id, name))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 6400
+    assert {(span.session_id, span.attributes[names.ACTION_TYPE]) for span in watched.spans} == set(made)
+
+
+async def test_concurrent_sessions_keep_apart(make_watched):
+    watched = make_watched(max_queue_size=100_000)
+
     async def one(number):
         session = watched.client.start_session(tags=f"n{number}")
         await asyncio.sleep(0)
@@ -313,7 +336,7 @@ async def test_concurrent_sessions_keep_apart(watched):
         session.end_session("Success")
         return session.session_id, str(number)
 
-    made = await asyncio.gather(*(one(number) for number in range(500)))
+    made = await asyncio.gather(*(one(number) for number in range(10_000)))
     seen = {(span.session_id, span.attributes[names.ACTION_TYPE]) for span in watched.spans}
     assert seen == set(made)
 
