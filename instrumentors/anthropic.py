@@ -282,7 +282,7 @@ class AnthropicInstrumentor(StainlessInstrumentor):
     """anthropic: messages (beta too), whole and streamed, the results of batches; Bedrock, Vertex, Foundry."""
 
     library = "anthropic"
-    requires = ">=0.40,<3"
+    requires = ">=0.69,<3"
     provider = "anthropic"
     targets: ClassVar = {
         f"anthropic:{prefix}Anthropic{cloud}.request": None

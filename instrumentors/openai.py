@@ -153,7 +153,7 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     """openai: chat, responses, completions, embeddings, images, audio and moderations, whole and streamed."""
 
     library = "openai"
-    requires = ">=1.40,<4"
+    requires = ">=1.99,<4"
     provider = "openai"
     targets: ClassVar = {"openai:OpenAI.request": None, "openai:AsyncOpenAI.request": None}
     routes: ClassVar = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import os
 from typing import Any
@@ -39,7 +40,9 @@ def test_recordings_are_here_in_ci():
     if not RECORDINGS.is_dir():
         if os.environ.get("CI"):
             pytest.fail(f"no recordings in {RECORDINGS}")
-        pytest.skip("the recordings are not beside this checkout; tests/instrumentors covers the same cases with bodies of its own")
+        pytest.skip(
+            "the recordings are not beside this checkout; tests/instrumentors covers the same cases with bodies of its own"
+        )
     assert len(FILES) > 90
 
 
@@ -70,11 +73,11 @@ def _send(provider: Provider, exchange: dict[str, Any]) -> None:
             if "/v1/" in url
             else "/" + url.partition("/deployments/")[2].partition("/")[2]
         )
-        types = _openai_types(path, request["method"])
+        types = _openai_types(path)
     else:
         client = openai.OpenAI(api_key="x", base_url=provider.openai_url, max_retries=0)
         path = "/" + url.partition("/v1/")[2]
-        types = _openai_types(path, request["method"])
+        types = _openai_types(path)
     whole, stream_of = types
     with client:
         if request["method"] == "GET":
@@ -86,30 +89,30 @@ def _send(provider: Provider, exchange: dict[str, Any]) -> None:
             client.post(path, cast_to=whole, body=body)
 
 
-def _openai_types(path: str, method: str) -> tuple[Any, Any]:
-    from openai.types import (  # noqa: PLC0415
-        Completion,
-        CreateEmbeddingResponse,
-        ImagesResponse,
-        ModerationCreateResponse,
-    )
-    from openai.types.beta import AssistantStreamEvent  # noqa: PLC0415
-    from openai.types.beta.threads import Run  # noqa: PLC0415
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk  # noqa: PLC0415
-    from openai.types.responses import CompactedResponse, Response, ResponseStreamEvent  # noqa: PLC0415
+def _type(name: str) -> Any:
+    """A type of the client library by its path; `object`, which is read as plain dicts, where this version has none."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(f"openai.types{module and '.'}{module}"), attribute)
+    except (ImportError, AttributeError):
+        return object
 
+
+def _openai_types(path: str) -> tuple[Any, Any]:
     rows = (
-        ("/chat/completions", ChatCompletion, openai.Stream[ChatCompletionChunk]),
-        ("/completions", Completion, openai.Stream[Completion]),
-        ("/responses/compact", CompactedResponse, None),
-        ("/responses", Response, openai.Stream[ResponseStreamEvent]),
-        ("/embeddings", CreateEmbeddingResponse, None),
-        ("/images/generations", ImagesResponse, None),
-        ("/moderations", ModerationCreateResponse, None),
-        ("/threads/", Run, openai.Stream[AssistantStreamEvent]),
+        ("/chat/completions", "chat.ChatCompletion", "chat.ChatCompletionChunk"),
+        ("/completions", "Completion", "Completion"),
+        ("/responses/compact", "responses.CompactedResponse", "responses.ResponseStreamEvent"),
+        ("/responses", "responses.Response", "responses.ResponseStreamEvent"),
+        ("/embeddings", "CreateEmbeddingResponse", "CreateEmbeddingResponse"),
+        ("/images/generations", "ImagesResponse", "ImagesResponse"),
+        ("/moderations", "ModerationCreateResponse", "ModerationCreateResponse"),
+        ("/threads/", "beta.threads.Run", "beta.AssistantStreamEvent"),
     )
-    del method
-    return next(((whole, stream) for start, whole, stream in rows if path.startswith(start)), (object, None))
+    found = next(((whole, chunk) for start, whole, chunk in rows if path.startswith(start)), None)
+    if found is None:
+        return object, None
+    return _type(found[0]), openai.Stream[_type(found[1])]
 
 
 def _anthropic_types(url: str) -> tuple[Any, Any]:
