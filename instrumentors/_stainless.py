@@ -7,7 +7,7 @@ import re
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from agentops_otel.engine import Instrumentor, Operation, Sent, Server
+from agentops_otel.engine import Arguments, Instrumentor, Operation, Sent, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,9 @@ class StainlessInstrumentor(Instrumentor):
         self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, Server]] = weakref.WeakKeyDictionary()
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
-    def sent(
-        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Sent | None:
+    def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
         """The call that these request options make."""
-        options: Any = args[1] if len(args) > 1 else kwargs["options"]
+        options: Any = arguments["options"]
         operation = self._route(options.method, options.url)
         if operation is None:
             return None
@@ -44,13 +42,13 @@ class StainlessInstrumentor(Instrumentor):
             # the request has no name: ours is the span of this call.
             options.span_name = None
         body = options.json_data
-        arguments = dict(body) if isinstance(body, dict) else {}
+        asked = dict(body) if isinstance(body, dict) else {}
         if isinstance(options.extra_json, dict):  # the caller's `extra_body`, which is sent in its place
-            arguments |= options.extra_json
-        if kwargs.get("stream"):
-            arguments["stream"] = True
-        arguments["path"] = options.url
-        return Sent(operation, arguments, self._server(instance), self.library)
+            asked |= options.extra_json
+        if arguments.get("stream"):
+            asked["stream"] = True
+        asked["path"] = options.url
+        return Sent(operation, asked, self.server(instance, asked), self.library)
 
     def _match(self, method: str, url: str) -> Operation | None:
         path = re.sub(r"^https?://[^/]+", "", url).partition("?")[0]
@@ -62,13 +60,15 @@ class StainlessInstrumentor(Instrumentor):
                 return operation
         return None
 
-    def _server(self, client: Any) -> Server:
-        url = client.base_url
-        known = self._servers.get(client)
+    def server(self, instance: Any, arguments: Arguments) -> Server:
+        """Who answers this client: its base URL tells, each time anew, for it may be changed."""
+        del arguments
+        url = instance.base_url
+        known = self._servers.get(instance)
         if known is None or known[0] is not url:
             port = url.port or (80 if url.scheme == "http" else 443)
-            known = (url, Server(self._provider(client, url.host or ""), url.host or None, port))
-            self._servers[client] = known
+            known = (url, Server(self._provider(instance, url.host or ""), url.host or None, port))
+            self._servers[instance] = known
         return known[1]
 
     def _provider(self, client: Any, host: str) -> str:

@@ -8,21 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names, plain
-from agentops_otel.conventions.model import (
-    Content,
-    Media,
-    Message,
-    Other,
-    Part,
-    Reasoning,
-    Request,
-    Response,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Usage,
-)
+from agentops_otel.conventions.model import Request, Response, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,7 +44,8 @@ def _seconds(value: Any) -> float | None:
     return seconds if seconds is not None and seconds >= 0 else None
 
 
-def _str(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A text as a span can carry it; None for an empty one, and for anything else."""
     return plain.text(value) if isinstance(value, str) and value else None
 
 
@@ -80,7 +67,7 @@ def _several(value: Any) -> int | None:
 
 
 def _uncommon(value: Any) -> str | None:
-    return None if value == "auto" else _str(value)
+    return None if value == "auto" else text_of(value)
 
 
 def _money(value: Any) -> str | None:
@@ -89,7 +76,7 @@ def _money(value: Any) -> str | None:
 
 Row = tuple[str, str, "Callable[[Any], Any]"]
 _REQUEST: tuple[Row, ...] = (
-    ("model", names.REQUEST_MODEL, _str),
+    ("model", names.REQUEST_MODEL, text_of),
     ("stream", names.REQUEST_STREAM, _true),
     ("temperature", names.REQUEST_TEMPERATURE, _float),
     ("top_p", names.REQUEST_TOP_P, _float),
@@ -100,26 +87,34 @@ _REQUEST: tuple[Row, ...] = (
     ("stop_sequences", names.REQUEST_STOP_SEQUENCES, _strs),
     ("seed", names.REQUEST_SEED, _int),
     ("choice_count", names.REQUEST_CHOICE_COUNT, _several),
-    ("reasoning_level", names.REQUEST_REASONING_LEVEL, _str),
-    ("output_type", names.OUTPUT_TYPE, _str),
-    ("previous_response_id", names.REQUEST_PREVIOUS_RESPONSE_ID, _str),
-    ("conversation_id", names.CONVERSATION_ID, _str),
+    ("reasoning_level", names.REQUEST_REASONING_LEVEL, text_of),
+    ("output_type", names.OUTPUT_TYPE, text_of),
+    ("previous_response_id", names.REQUEST_PREVIOUS_RESPONSE_ID, text_of),
+    ("conversation_id", names.CONVERSATION_ID, text_of),
     ("encoding_formats", names.REQUEST_ENCODING_FORMATS, _strs),
-    ("api_type", names.OPENAI_API_TYPE, _str),
+    ("api_type", names.OPENAI_API_TYPE, text_of),
     ("service_tier", names.OPENAI_REQUEST_SERVICE_TIER, _uncommon),
-    ("response_id", names.RESPONSE_ID, _str),
+    ("response_id", names.RESPONSE_ID, text_of),
+    ("agent_name", names.AGENT_NAME, text_of),
+    ("agent_id", names.AGENT_ID, text_of),
+    ("workflow_name", names.WORKFLOW_NAME, text_of),
+    ("data_source_id", names.DATA_SOURCE_ID, text_of),
+    ("tool_name", names.TOOL_NAME, text_of),
+    ("tool_type", names.TOOL_TYPE, text_of),
+    ("tool_description", names.TOOL_DESCRIPTION, text_of),
+    ("tool_call_id", names.TOOL_CALL_ID, text_of),
 )
 _RESPONSE: tuple[Row, ...] = (
-    ("id", names.RESPONSE_ID, _str),
-    ("model", names.RESPONSE_MODEL, _str),
+    ("id", names.RESPONSE_ID, text_of),
+    ("model", names.RESPONSE_MODEL, text_of),
     ("finish_reasons", names.RESPONSE_FINISH_REASONS, _strs),
-    ("status", names.RESPONSE_STATUS, _str),
-    ("service_tier", names.SERVICE_TIER, _str),
-    ("system_fingerprint", names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, _str),
-    ("conversation_id", names.CONVERSATION_ID, _str),
+    ("status", names.RESPONSE_STATUS, text_of),
+    ("service_tier", names.SERVICE_TIER, text_of),
+    ("system_fingerprint", names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, text_of),
+    ("conversation_id", names.CONVERSATION_ID, text_of),
     ("dimension_count", names.EMBEDDINGS_DIMENSION_COUNT, _count),
     ("conditions", names.COST_CONDITIONS, _strs),
-    ("error", names.ERROR_TYPE, _str),
+    ("error", names.ERROR_TYPE, text_of),
 )
 _USAGE: tuple[Row, ...] = (
     ("input_tokens", names.INPUT_TOKENS, _count),
@@ -159,7 +154,28 @@ def _read(kind: Any, rows: Iterable[Row], attributes: Mapping[str, Any]) -> Any:
 
 def write_request(request: Request) -> Attributes:
     """The attributes of a request; values of the wrong type are left out."""
-    return _write(request, _REQUEST, {})
+    attributes = _write(request, _REQUEST, {})
+    return attributes | _more(request.more) if request.more else attributes
+
+
+def _more(told: Mapping[str, Any]) -> Attributes:
+    """Attributes of other conventions, as far as their values are such that a span can have."""
+    cleaned = {name: _plain(value) for name, value in told.items() if isinstance(name, str)}
+    return {name: value for name, value in cleaned.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return _int(value)
+    return (
+        _float(value)
+        if isinstance(value, float)
+        else _strs(value)
+        if isinstance(value, (list, tuple))
+        else text_of(value)
+    )
 
 
 def write_response(response: Response, *, fetched: bool = False) -> Attributes:
@@ -171,7 +187,7 @@ def write_response(response: Response, *, fetched: bool = False) -> Attributes:
         _write(response.usage, _USAGE, attributes, names.FETCHED if fetched else "")
     if response.inner:
         attributes[names.INNER_USAGE] = [_inner(model, usage) for model, usage in response.inner]
-    return attributes
+    return attributes | _more(response.more) if response.more else attributes
 
 
 def read_request(attributes: Mapping[str, Any]) -> Request:
@@ -196,12 +212,12 @@ def _inner(model: str | None, usage: Usage) -> str:
 
 def read_inner(attributes: Mapping[str, Any]) -> list[tuple[str | None, Usage]]:
     """(model, usage) of the work that is billed beside a call's own; empty usage where it is illegible."""
-    inner = [_loaded(item) for item in _listed(attributes.get(names.INNER_USAGE))]
+    inner = [loaded(item) for item in listed(attributes.get(names.INNER_USAGE))]
     told = [item if isinstance(item, dict) else {} for item in inner]
-    return [(_str(item.get(names.RESPONSE_MODEL)), read_usage(item) or Usage()) for item in told]
+    return [(text_of(item.get(names.RESPONSE_MODEL)), read_usage(item) or Usage()) for item in told]
 
 
-def _loaded(value: Any) -> Any:
+def loaded(value: Any) -> Any:
     """The JSON of a text; None where it is none, for limits of others may have cut it."""
     try:
         return json.loads(value)
@@ -209,7 +225,8 @@ def _loaded(value: Any) -> Any:
         return None
 
 
-def _listed(value: Any) -> Sequence[Any]:
+def listed(value: Any) -> Sequence[Any]:
+    """A list or tuple as it is; nothing for anything else."""
     return value if isinstance(value, (list, tuple)) else ()
 
 
@@ -240,132 +257,3 @@ def _decimal(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return cost if cost.is_finite() and cost >= 0 else None
-
-
-# --- Content -------------------------------------------------------------------------------------------
-
-_FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "completed": "stop",
-    "max_tokens": "length",
-    "incomplete:max_output_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_call",
-    "tool_calls": "tool_call",
-    "function_call": "tool_call",
-    "refusal": "content_filter",
-    "incomplete:content_filter": "content_filter",
-}
-
-
-def write_content(content: Content) -> Attributes:
-    """What was sent, as the JSON strings of the conventions."""
-    attributes = {}
-    if content.messages:
-        attributes[names.INPUT_MESSAGES] = write_messages(content.messages)
-    if content.system:
-        attributes[names.SYSTEM_INSTRUCTIONS] = plain.to_json([_part(part) for part in content.system])
-    if content.tools:
-        attributes[names.TOOL_DEFINITIONS] = plain.to_json([_tool(tool) for tool in content.tools])
-    return attributes
-
-
-def write_messages(messages: Sequence[Message], *, answered: bool = False) -> str:
-    """Messages as JSON; those that a model `answered` carry a finish reason in the conventions' words."""
-    return plain.to_json([_message(message, answered=answered) for message in messages])
-
-
-def _message(message: Message, *, answered: bool) -> dict[str, Any]:
-    written: dict[str, Any] = {"role": message.role, "parts": [_part(part) for part in message.parts]}
-    if message.name:
-        written["name"] = message.name
-    if answered:
-        reason = message.finish_reason or "error"
-        written["finish_reason"] = _FINISH_REASONS.get(reason, reason)
-    return written
-
-
-def _part(part: Part) -> dict[str, Any]:  # noqa: PLR0911 - one row for each kind of part
-    if isinstance(part, Text):
-        return {"type": "text", "content": part.content}
-    if isinstance(part, Reasoning):
-        return {"type": "reasoning", "content": part.content}
-    if isinstance(part, ToolCall):
-        if part.server:
-            call = {"type": part.name, "arguments": part.arguments}
-            return {"type": "server_tool_call", "name": part.name, "id": part.id, "server_tool_call": call}
-        return {"type": "tool_call", "name": part.name, "id": part.id, "arguments": part.arguments}
-    if isinstance(part, ToolResult):
-        if part.server:
-            answer = {"type": "result", "result": part.response}
-            return {"type": "server_tool_call_response", "id": part.id, "server_tool_call_response": answer}
-        return {"type": "tool_call_response", "id": part.id, "response": part.response}
-    if isinstance(part, Media):
-        return _media(part)
-    return {"type": part.type}
-
-
-def _media(part: Media) -> dict[str, Any]:
-    written: dict[str, Any] = {"type": "blob", "modality": part.modality}
-    if part.mime_type:
-        written["mime_type"] = part.mime_type
-    if part.file_id is not None:
-        written |= {"type": "file", "file_id": part.file_id}
-    elif part.uri is not None:
-        written |= {"type": "uri", "uri": part.uri}
-    elif part.data is not None and len(part.data) > plain.BLOB_LIMIT:
-        written |= {"type": "uri", "uri": f"omitted:{len(part.data) * 3 // 4}-bytes"}
-    else:
-        written["content"] = part.data or ""
-    return written
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    written: dict[str, Any] = {"type": tool.type, "name": tool.name}
-    if tool.description is not None:
-        written["description"] = tool.description
-    if tool.parameters is not None:
-        written["parameters"] = tool.parameters
-    return written
-
-
-def read_messages(attributes: Mapping[str, Any], name: str) -> list[Message]:
-    """The messages under this attribute, written by us or anyone after the conventions; [] where none are."""
-    value = attributes.get(name)
-    items = _listed(_loaded(value) if isinstance(value, str) else value)
-    return [_read_message(item) for item in items if isinstance(item, dict)]
-
-
-def _read_message(item: dict[str, Any]) -> Message:
-    parts = [_read_part(part) for part in _listed(item.get("parts")) if isinstance(part, dict)]
-    return Message(str(item.get("role", "")), parts, _str(item.get("name")), _str(item.get("finish_reason")))
-
-
-def _read_part(part: dict[str, Any]) -> Part:  # noqa: PLR0911 - one row for each kind of part
-    kind = part.get("type")
-    if kind == "text":
-        return Text(str(part.get("content", "")))
-    if kind == "reasoning":
-        return Reasoning(str(part.get("content", "")))
-    if kind == "tool_call":
-        return ToolCall(str(part.get("name", "")), part.get("id"), part.get("arguments"))
-    if kind == "server_tool_call":
-        call = part.get("server_tool_call")
-        arguments = call.get("arguments") if isinstance(call, dict) else call
-        return ToolCall(str(part.get("name", "")), part.get("id"), arguments, server=True)
-    if kind == "tool_call_response":
-        return ToolResult(part.get("response"), part.get("id"))
-    if kind == "server_tool_call_response":
-        answer = part.get("server_tool_call_response")
-        result = answer.get("result") if isinstance(answer, dict) else answer
-        return ToolResult(result, part.get("id"), server=True)
-    if kind in {"blob", "uri", "file"}:
-        return Media(
-            str(part.get("modality", "")),
-            part.get("mime_type"),
-            part.get("content"),
-            part.get("uri"),
-            part.get("file_id"),
-        )
-    return Other(str(kind))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from decimal import Decimal
 
 
@@ -126,17 +126,32 @@ class Tool:
 
 
 @dataclass(slots=True)
+class Documents:
+    """What a retrieval found: (id, score) of each document, either of them None where the library does not tell."""
+
+    found: Sequence[tuple[str | None, float | None]] = ()
+
+
+Output = Sequence[Message] | ToolResult | Documents
+"""What an operation says that it was answered."""
+
+
+@dataclass(slots=True)
 class Content:
     """What was sent: kept apart from `Request`, for it is read only where content is captured."""
 
     messages: Sequence[Message] = ()
     system: Sequence[Part] = ()
     tools: Sequence[Tool] = ()
+    arguments: Any = None
+    """Of a tool that is run: what it was called with."""
+    query: str | None = None
+    """Of a retrieval: what is looked for."""
 
 
 @dataclass(slots=True)
 class Request:
-    """What was asked, without its content."""
+    """What was asked, without its content: of a model, or of the agent, workflow or tool that is named."""
 
     model: str | None = None
     stream: bool = False
@@ -158,6 +173,21 @@ class Request:
     service_tier: str | None = None
     response_id: str | None = None
     """The stored response that is fetched."""
+    agent_name: str | None = None
+    agent_id: str | None = None
+    workflow_name: str | None = None
+    data_source_id: str | None = None
+    tool_name: str | None = None
+    tool_type: str | None = None
+    tool_description: str | None = None
+    tool_call_id: str | None = None
+    more: Mapping[str, Any] | None = None
+    """Attributes by conventions beside GenAI's (`aws.*`, `mcp.*`), under their own names."""
+
+    @property
+    def subject(self) -> str | None:
+        """What the call is named after, beside its operation."""
+        return self.model or self.tool_name or self.agent_name or self.workflow_name or self.data_source_id
 
 
 @dataclass(slots=True)
@@ -183,5 +213,7 @@ class Response:
     """What else the price depends on, as `name=value`."""
     inner: Sequence[tuple[str | None, Usage]] = ()
     """(model, usage) of work that is billed beside `usage`; None for the model that answered."""
+    more: Mapping[str, Any] | None = None
+    """As in `Request`."""
     openai: bool = False
     """Whether `service_tier` is a word of OpenAI's, which has an attribute of its own."""

@@ -13,14 +13,22 @@ TEXT_COMPLETION: Final = "text_completion"
 GENERATE_CONTENT: Final = "generate_content"
 EMBEDDINGS: Final = "embeddings"
 FETCH_RESPONSE: Final = "fetch_response"
+RETRIEVAL: Final = "retrieval"
 EXECUTE_TOOL: Final = "execute_tool"
+CREATE_AGENT: Final = "create_agent"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 # No convention names a moderation; it is a check on content, not a generation.
 MODERATION: Final = "moderation"
+# Nor a reranking: documents are scored, nothing is generated or retrieved.
+RERANK: Final = "rerank"
 
 MODEL_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT, EMBEDDINGS})
 """Operations that a provider bills: the only ones whose tokens are summed."""
+SUBJECT_OPERATIONS: Final = MODEL_OPERATIONS | {EXECUTE_TOOL, CREATE_AGENT, INVOKE_AGENT, INVOKE_WORKFLOW, RETRIEVAL}
+"""Operations whose spans are named after what they act on, too."""
+UNNAMED_OPERATIONS: Final = frozenset({MODERATION, RERANK})
+"""Operations that the conventions have no word for: their spans carry no operation name."""
 
 # --- Request ---------------------------------------------------------------------------------------
 REQUEST_MODEL: Final = "gen_ai.request.model"
@@ -73,6 +81,10 @@ INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
+DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS)
 
 # --- Tools and agents ------------------------------------------------------------------------------

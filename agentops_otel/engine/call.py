@@ -9,24 +9,19 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from agentops_otel.conventions import names, plain
-from agentops_otel.conventions.attributes import (
-    write_content,
-    write_messages,
-    write_request,
-    write_response,
-)
+from agentops_otel.conventions.attributes import write_request, write_response
+from agentops_otel.conventions.messages import write_content, write_output
 from agentops_otel.conventions.model import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from agentops_otel.conventions.model import Message
     from agentops_otel.engine.metrics import Metrics
     from agentops_otel.engine.operation import Operation, Sent, Server
     from agentops_otel.faults import Faults
@@ -54,27 +49,26 @@ class Recorder:
     seen_batches: set[str] = field(default_factory=set)
     """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
 
-    def begin(self, sent: Sent) -> Call | None:
-        """Start the span of a call; None where the trace is not recorded."""
+    def begin(self, sent: Sent, context: Context | None = None) -> Call | None:
+        """Start the span of a call, in this context or in the current one; None where the trace is not recorded."""
         operation = sent.operation
         request = self.guarded("request", Request, operation.request, sent.arguments)
         attributes = self._attributes(operation, sent.server, request)
         if self.content and operation.content is not None:
             attributes |= self.guarded("content", dict, lambda: write_content(operation.content(sent.arguments)))  # type: ignore[misc]
         span = self.tracer_of(sent.library).start_span(
-            f"{operation.name} {request.model}" if request.model and operation.billed else operation.name,
-            context=self.parent(),
-            kind=SpanKind.CLIENT,
+            _named(operation, request),
+            context=self.parent() if context is None else context,
+            kind=operation.span_kind,
             attributes=attributes,
         )
         return Call(self, span, sent, request) if span.is_recording() else None
 
     def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
-        attributes: dict[str, Any] = {
-            names.PROVIDER_NAME: server.provider,
-            names.SPAN_KIND: operation.kind,
-        }
-        if operation.name != names.MODERATION:
+        attributes: dict[str, Any] = {names.SPAN_KIND: operation.kind}
+        if server.provider:
+            attributes[names.PROVIDER_NAME] = server.provider
+        if operation.name not in names.UNNAMED_OPERATIONS:
             attributes[names.OPERATION_NAME] = operation.name
         if server.address is not None:
             attributes[names.SERVER_ADDRESS] = server.address
@@ -170,13 +164,8 @@ class Call:
         if self.first_chunk is not None:
             attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk - self.started
         if self.recorder.content and operation.output is not None and answer is not None:
-            attributes |= self.recorder.guarded("output", dict, self._said, operation.output, answer)
+            attributes |= self.recorder.guarded("output", dict, lambda: write_output(operation.output(answer)))  # type: ignore[misc]
         return attributes
-
-    @staticmethod
-    def _said(output: Callable[[Any], Sequence[Message]], answer: Any) -> dict[str, Any]:
-        messages = output(answer)
-        return {names.OUTPUT_MESSAGES: write_messages(messages, answered=True)} if messages else {}
 
     def _describe(self, error: BaseException) -> None:
         message = scrubbed(error)
@@ -209,6 +198,11 @@ class Call:
                 recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
         finally:
             recorder.guarded("end", dict, self.span.end)
+
+
+def _named(operation: Operation, request: Request) -> str:
+    subject = request.subject if operation.name in names.SUBJECT_OPERATIONS else None
+    return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
 
 
 def scrubbed(error: BaseException) -> str:

@@ -10,11 +10,13 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from agentops_otel.engine.bodies import watch_body
-from agentops_otel.engine.operation import Operation, Sent, Server
+from agentops_otel.engine.generators import agenerated, generated
+from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
+from agentops_otel.engine.reading import read
 from agentops_otel.engine.streams import StreamClasses, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from agentops_otel.engine.call import Call, Recorder
 
@@ -27,14 +29,15 @@ _SILENCE = (
     "opentelemetry.genai.client.fetch_response.context",
 )
 
-_PLAIN, _AWAITABLE, _STREAM, _RAW = range(4)
+_PLAIN, _AWAITABLE, _STREAM, _RAW, _GENERATOR, _ASYNC_GENERATOR = range(6)
 
 
 class Instrumentor:
     """Captures the calls of one library. A subclass is data: the library's name and its targets.
 
     Nothing in it says sync or async, stream or raw response: `_settle` looks at what a call returned.
-    Subclasses may override `sent` where the arguments are not the keyword arguments.
+    Subclasses may override `server` where a client tells whom it asks, and `sent` where the arguments of the
+    method are not those of the operation.
     """
 
     library: ClassVar[str]
@@ -80,12 +83,19 @@ class Instrumentor:
         self.found.clear()
         self.missing.clear()
 
-    def sent(
-        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Sent | None:
-        """The call that these arguments make; None for one that is not captured."""
-        del instance, args
-        return None if operation is None else Sent(operation, kwargs, Server(self.provider), self.library)
+    def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
+        """The call that this method makes on `instance`; None for one that is not captured.
+
+        `arguments` are those it was called with, by the names of its parameters.
+        """
+        if operation is None:
+            return None
+        return Sent(operation, arguments, self.server(instance, arguments), self.library)
+
+    def server(self, instance: Any, arguments: Arguments) -> Server:
+        """Who answers what this client asks."""
+        del instance, arguments
+        return Server(self.provider)
 
     def answered(self, error: BaseException) -> Any:
         """The answer that this error carries, where a library raises over one that it got; else None."""
@@ -96,13 +106,14 @@ class Instrumentor:
         parent, name, method = wrapt.resolve_path(module, path)
         if any(method is ours for *_, ours in self._wrapped):
             return  # inherited from another target
-        ours = wrapt.FunctionWrapper(method, self._wrapper(operation))
+        ours = wrapt.FunctionWrapper(method, self._wrapper(operation, _parameters(parent, name)))
         self._wrapped.append((parent, name, vars(parent).get(name), ours))
         wrapt.apply_patch(parent, name, ours)
 
-    def _wrapper(self, operation: Operation | None) -> Callable[..., Any]:
+    def _wrapper(self, operation: Operation | None, parameters: Sequence[str]) -> Callable[..., Any]:
         def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            call = self._begin(operation, instance, args, kwargs)
+            arguments = {**dict(zip(parameters, args, strict=False)), **kwargs} if args else kwargs
+            call = self._begin(operation, instance, arguments)
             if call is None:
                 return wrapped(*args, **kwargs)
             token = otel_context.attach(trace.set_span_in_context(call.span))
@@ -117,9 +128,7 @@ class Instrumentor:
 
         return wrapper
 
-    def _begin(
-        self, operation: Operation | None, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Call | None:
+    def _begin(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Call | None:
         recorder = self.recorder
         if recorder is None:
             return None
@@ -127,7 +136,7 @@ class Instrumentor:
             current = otel_context.get_current()
             if any(current.get(key) for key in _SILENCE):
                 return None
-            sent = self.sent(operation, instance, args, kwargs)
+            sent = self.sent(operation, instance, arguments)
             return None if sent is None else recorder.begin(sent)
         except Exception as error:
             recorder.faults.note("engine.begin", error)
@@ -143,13 +152,20 @@ class Instrumentor:
             if kind is None:
                 kind = self._kinds[type(result)] = _kind_of(result)
             if kind == _PLAIN:
-                call.finish(result)
+                within = call.operation.within
+                stream = read(result, within) if within else None
+                if stream is None:
+                    call.finish(result)
+                else:
+                    watch(stream, call, self._streams)
             elif kind == _AWAITABLE:
                 return self._awaited(call, result)
             elif kind == _STREAM:
                 watch(result, call, self._streams)
-            else:
+            elif kind == _RAW:
                 watch_body(result.http_response, call)
+            else:
+                return generated(result, call) if kind == _GENERATOR else agenerated(result, call)
         except Exception as error:
             call.finish(None)
             call.recorder.faults.note("engine.settle", error)
@@ -173,10 +189,26 @@ class Instrumentor:
         return self._settle(call, answer)
 
 
+def _parameters(parent: Any, name: str) -> list[str]:
+    """The names of the arguments that may be given by place, without `self`; none where nobody can tell."""
+    found = inspect.getattr_static(parent, name)
+    try:
+        parameters = list(inspect.signature(getattr(parent, name)).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    if inspect.isclass(parent) and not isinstance(found, (staticmethod, classmethod)):
+        parameters = parameters[1:]
+    return [item.name for item in parameters if item.kind in {item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD}]
+
+
 def _kind_of(result: Any) -> int:
     kind = type(result)
     if inspect.iscoroutine(result):
         return _AWAITABLE
+    if inspect.isgenerator(result):
+        return _GENERATOR
+    if inspect.isasyncgen(result):
+        return _ASYNC_GENERATOR
     if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
         return _STREAM
     if hasattr(kind, "parse") and hasattr(result, "http_response"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import SpanKind
 
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
-    from agentops_otel.conventions.model import Content, Message, Request, Response
+    from agentops_otel.conventions.model import Content, Output, Request, Response
 
 Arguments = Mapping[str, Any]
 Fold = Callable[[Any, Any, bool], Any]
@@ -17,7 +19,7 @@ Fold = Callable[[Any, Any, bool], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One kind of call to a provider.
+    """One kind of call: to a provider, mostly; a tool's or an agent's run is one too.
 
     `request` and `response` read what is cheap and always wanted; `content` and `output` read messages
     and run only where content is captured. `fold(state, chunk, keep)` builds something response-shaped
@@ -30,8 +32,11 @@ class Operation:
     response: Callable[[Any], Response]
     fold: Fold | None = None
     content: Callable[[Arguments], Content] | None = None
-    output: Callable[[Any], Sequence[Message]] | None = None
+    output: Callable[[Any], Output] | None = None
     kind: str = names.KIND_LLM
+    span_kind: SpanKind = SpanKind.CLIENT
+    within: str = ""
+    """Where an answer that is no stream itself keeps one: `"stream"` for `answer["stream"]`."""
     each: Operation | None = None
     """For a stream whose chunks are whole answers, as a batch's results are: how to read each of them."""
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import read_messages
+from agentops_otel.conventions.messages import read_messages
 from agentops_otel.conventions.model import Media, Message, Other, Reasoning, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:

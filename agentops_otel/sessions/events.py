@@ -13,7 +13,8 @@ from enum import Enum
 from typing import Any
 
 from agentops_otel.conventions import names, plain
-from agentops_otel.conventions.attributes import write_content, write_messages, write_request, write_response
+from agentops_otel.conventions.attributes import write_request, write_response
+from agentops_otel.conventions.messages import write_content, write_messages
 from agentops_otel.conventions.model import Content, Message, Request, Response, Text, Usage
 from agentops_otel.conventions.model import Part as MessagePart
 

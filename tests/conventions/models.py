@@ -70,8 +70,11 @@ REQUEST = complete(
         "api_type": WORD,
         "service_tier": WORD.filter(lambda tier: tier != "auto"),
         "response_id": WORD,
+        **dict.fromkeys(["agent_name", "agent_id", "workflow_name", "data_source_id"], WORD),
+        **dict.fromkeys(["tool_name", "tool_type", "tool_description", "tool_call_id"], WORD),
     },
     stream=st.booleans(),
+    more=MAYBE,
 )
 RESPONSE = complete(
     Response,
@@ -90,6 +93,7 @@ RESPONSE = complete(
     service_tier=WORD,
     inner=st.lists(st.tuples(st.one_of(MAYBE, WORD), USAGE), max_size=2),
     openai=st.booleans(),
+    more=MAYBE,
 )
 
 MODALITY = st.sampled_from(["image", "audio", "video", "document"])

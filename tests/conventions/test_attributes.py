@@ -13,15 +13,13 @@ from hypothesis import given, settings
 from agentops_otel.conventions import names, plain
 from agentops_otel.conventions.attributes import (
     read_inner,
-    read_messages,
     read_request,
     read_response,
     read_usage,
-    write_content,
-    write_messages,
     write_request,
     write_response,
 )
+from agentops_otel.conventions.messages import read_messages, write_content, write_messages
 from agentops_otel.conventions.model import (
     Content,
     Media,
@@ -87,6 +85,23 @@ def test_nothing_told_is_nothing_written():
     assert read_messages({}, names.INPUT_MESSAGES) == read_inner({}) == []
 
 
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        (
+            {"aws.request_id": "r-1", "mcp.ok": True, "n": 3, "x": 0.5},
+            {"aws.request_id": "r-1", "mcp.ok": True, "n": 3, "x": 0.5},
+        ),
+        ({"words": ("a", "b"), "mixed": ["a", 1]}, {"words": ["a", "b"], "mixed": ["a"]}),
+        ({"none": None, "empty": "", "nan": float("nan"), "huge": 2**70, "object": object(), 1: "x"}, {}),
+        ({"lone": "\ud800"}, {"lone": "?"}),
+        ({}, {}),
+    ],
+)
+def test_attributes_of_other_conventions_are_written_as_far_as_a_span_can_have_them(told, written):
+    assert write_request(Request(more=told)) == write_response(Response(more=told)) == written
+
+
 def test_zero_is_told():
     usage = Usage(**{field.name: 0 for field in fields(Usage) if field.name != "cost"}, cost=Decimal(0))
     assert read_usage(write_response(Response(usage=usage))) == usage
@@ -112,7 +127,8 @@ WRONG = {
 }
 TYPES = {
     Request: {
-        str: "model reasoning_level output_type previous_response_id conversation_id api_type service_tier response_id",
+        str: "model reasoning_level output_type previous_response_id conversation_id api_type service_tier response_id"
+        " agent_name agent_id workflow_name data_source_id tool_name tool_type tool_description tool_call_id",
         int: "top_k max_tokens seed choice_count",
         float: "temperature top_p frequency_penalty presence_penalty",
         list: "encoding_formats",
@@ -151,8 +167,8 @@ def test_a_value_of_the_wrong_type_is_left_out(kind, name, value):
 def test_no_field_is_forgotten(kind):
     told = {name for names_ in TYPES[kind].values() for name in names_.split()}
     others = {
-        Request: {"stop_sequences"},
-        Response: {"finish_reasons", "conditions", "usage", "inner", "openai"},
+        Request: {"stop_sequences", "more"},
+        Response: {"finish_reasons", "conditions", "usage", "inner", "openai", "more"},
         Usage: {"cost"},
     }
     assert told | others[kind] == {field.name for field in fields(kind)}

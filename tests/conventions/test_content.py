@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import write_content, write_messages
+from agentops_otel.conventions.messages import write_content, write_messages
 from agentops_otel.conventions.model import (
     Content,
     Media,

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import write_content, write_messages, write_request, write_response
+from agentops_otel.conventions.attributes import write_request, write_response
+from agentops_otel.conventions.messages import write_content, write_messages
 from agentops_otel.conventions.model import Content, Message, Request, Response, Text, Tool, Usage
 
 PREFIXES = ("gen_ai.", "server.", "error.", "openai.")
@@ -24,23 +25,24 @@ TYPES = {
     """,
     "int": """
         gen_ai.embeddings.dimension.count gen_ai.request.choice.count gen_ai.request.max_tokens gen_ai.request.seed
-        gen_ai.request.top_k gen_ai.usage.audio.cache_read.input_tokens gen_ai.usage.audio.input_tokens
+        gen_ai.request.top_k gen_ai.retrieval.top_k gen_ai.usage.audio.cache_read.input_tokens gen_ai.usage.audio.input_tokens
         gen_ai.usage.audio.output_tokens gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_write.input_tokens
         gen_ai.usage.image.cache_read.input_tokens gen_ai.usage.image.input_tokens gen_ai.usage.image.output_tokens
         gen_ai.usage.input_tokens gen_ai.usage.output_tokens gen_ai.usage.reasoning.output_tokens
         gen_ai.usage.text.input_tokens gen_ai.usage.text.output_tokens server.port
     """,
     "string": """
-        error.type gen_ai.agent.id gen_ai.agent.name gen_ai.conversation.id gen_ai.operation.name gen_ai.output.type
+        error.type gen_ai.agent.id gen_ai.agent.name gen_ai.conversation.id gen_ai.data_source.id gen_ai.operation.name
+        gen_ai.output.type
         gen_ai.provider.name gen_ai.request.model gen_ai.request.previous_response.id gen_ai.request.reasoning.level
-        gen_ai.request.stream_cursor gen_ai.response.id gen_ai.response.model gen_ai.response.status
+        gen_ai.request.stream_cursor gen_ai.retrieval.query.text gen_ai.response.id gen_ai.response.model gen_ai.response.status
         gen_ai.tool.call.id gen_ai.tool.description gen_ai.tool.name gen_ai.tool.type gen_ai.workflow.name
         openai.api.type openai.request.service_tier openai.response.service_tier openai.response.system_fingerprint
         server.address
     """,
     "string[]": "gen_ai.request.encoding_formats gen_ai.request.stop_sequences gen_ai.response.finish_reasons",
     "any": """
-        gen_ai.input.messages gen_ai.output.messages gen_ai.system_instructions gen_ai.tool.call.arguments
+        gen_ai.input.messages gen_ai.output.messages gen_ai.retrieval.documents gen_ai.system_instructions gen_ai.tool.call.arguments
         gen_ai.tool.call.result gen_ai.tool.definitions
     """,
 }
@@ -81,7 +83,7 @@ def test_the_list_above_agrees_with_the_conventions(name):
     ("attribute", "words"),
     [
         (names.OPERATION_NAME, {*names.MODEL_OPERATIONS, names.FETCH_RESPONSE, names.EXECUTE_TOOL}),
-        (names.OPERATION_NAME, {names.INVOKE_AGENT, names.INVOKE_WORKFLOW}),
+        (names.OPERATION_NAME, names.SUBJECT_OPERATIONS),
         (names.ERROR_TYPE, {names.ERROR_TYPE_OTHER}),
     ],
 )
@@ -112,5 +114,5 @@ def test_every_field_has_a_name_of_its_own():
     words = {field.name: "x" for field in fields(Request)}
     numbers = dict.fromkeys(["temperature", "top_p", "frequency_penalty", "presence_penalty"], 0.5)
     counts = dict.fromkeys(["top_k", "max_tokens", "seed", "choice_count"], 2)
-    request = Request(**{**words, **numbers, **counts, "stream": True})
-    assert len(write_request(request)) == len(fields(Request))
+    request = Request(**{**words, **numbers, **counts, "stream": True, "more": None})
+    assert len(write_request(request)) == len(fields(Request)) - 1

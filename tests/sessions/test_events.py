@@ -11,7 +11,7 @@ import pytest
 
 from agentops_otel.accounting.record import ERROR, UNSET
 from agentops_otel.conventions import names
-from agentops_otel.conventions.attributes import read_messages
+from agentops_otel.conventions.messages import read_messages
 from agentops_otel.sessions.events import (
     ActionEvent,
     EndState,

@@ -1,0 +1,166 @@
+"""Messages, tools and media as span attributes and back: what was said, as the JSON of the conventions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentops_otel.conventions import names, plain
+from agentops_otel.conventions.attributes import Attributes, listed, loaded, text_of
+from agentops_otel.conventions.model import (
+    Content,
+    Documents,
+    Media,
+    Message,
+    Other,
+    Output,
+    Part,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "completed": "stop",
+    "max_tokens": "length",
+    "incomplete:max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_call",
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "refusal": "content_filter",
+    "incomplete:content_filter": "content_filter",
+}
+
+
+def write_content(content: Content) -> Attributes:
+    """What was sent, as the JSON strings of the conventions."""
+    attributes = {}
+    if content.messages:
+        attributes[names.INPUT_MESSAGES] = write_messages(content.messages)
+    if content.system:
+        attributes[names.SYSTEM_INSTRUCTIONS] = plain.to_json([_part(part) for part in content.system])
+    if content.tools:
+        attributes[names.TOOL_DEFINITIONS] = plain.to_json([_tool(tool) for tool in content.tools])
+    if content.arguments is not None:
+        attributes[names.TOOL_CALL_ARGUMENTS] = plain.to_json(content.arguments)
+    if content.query:
+        attributes[names.RETRIEVAL_QUERY] = plain.text(content.query)
+    return attributes
+
+
+def write_output(answered: Output) -> Attributes:
+    """What was answered: messages, what a tool returned, or the documents that were found."""
+    if isinstance(answered, ToolResult):
+        return {} if answered.response is None else {names.TOOL_CALL_RESULT: plain.to_json(answered.response)}
+    if isinstance(answered, Documents):
+        told = [{"id": name, "score": score} for name, score in answered.found]
+        found = [{key: value for key, value in item.items() if value is not None} for item in told]
+        return {names.RETRIEVAL_DOCUMENTS: plain.to_json(found)} if found else {}
+    return {names.OUTPUT_MESSAGES: write_messages(answered, answered=True)} if answered else {}
+
+
+def write_messages(messages: Sequence[Message], *, answered: bool = False) -> str:
+    """Messages as JSON; those that a model `answered` carry a finish reason in the conventions' words."""
+    return plain.to_json([_message(message, answered=answered) for message in messages])
+
+
+def _message(message: Message, *, answered: bool) -> dict[str, Any]:
+    written: dict[str, Any] = {"role": message.role, "parts": [_part(part) for part in message.parts]}
+    if message.name:
+        written["name"] = message.name
+    if answered:
+        reason = message.finish_reason or "error"
+        written["finish_reason"] = _FINISH_REASONS.get(reason, reason)
+    return written
+
+
+def _part(part: Part) -> dict[str, Any]:  # noqa: PLR0911 - one row for each kind of part
+    if isinstance(part, Text):
+        return {"type": "text", "content": part.content}
+    if isinstance(part, Reasoning):
+        return {"type": "reasoning", "content": part.content}
+    if isinstance(part, ToolCall):
+        if part.server:
+            call = {"type": part.name, "arguments": part.arguments}
+            return {"type": "server_tool_call", "name": part.name, "id": part.id, "server_tool_call": call}
+        return {"type": "tool_call", "name": part.name, "id": part.id, "arguments": part.arguments}
+    if isinstance(part, ToolResult):
+        if part.server:
+            answer = {"type": "result", "result": part.response}
+            return {"type": "server_tool_call_response", "id": part.id, "server_tool_call_response": answer}
+        return {"type": "tool_call_response", "id": part.id, "response": part.response}
+    if isinstance(part, Media):
+        return _media(part)
+    return {"type": part.type}
+
+
+def _media(part: Media) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": "blob", "modality": part.modality}
+    if part.mime_type:
+        written["mime_type"] = part.mime_type
+    if part.file_id is not None:
+        written |= {"type": "file", "file_id": part.file_id}
+    elif part.uri is not None:
+        written |= {"type": "uri", "uri": part.uri}
+    elif part.data is not None and len(part.data) > plain.BLOB_LIMIT:
+        written |= {"type": "uri", "uri": f"omitted:{len(part.data) * 3 // 4}-bytes"}
+    else:
+        written["content"] = part.data or ""
+    return written
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": tool.type, "name": tool.name}
+    if tool.description is not None:
+        written["description"] = tool.description
+    if tool.parameters is not None:
+        written["parameters"] = tool.parameters
+    return written
+
+
+def read_messages(attributes: Mapping[str, Any], name: str) -> list[Message]:
+    """The messages under this attribute, written by us or anyone after the conventions; [] where none are."""
+    value = attributes.get(name)
+    items = listed(loaded(value) if isinstance(value, str) else value)
+    return [_read_message(item) for item in items if isinstance(item, dict)]
+
+
+def _read_message(item: dict[str, Any]) -> Message:
+    parts = [_read_part(part) for part in listed(item.get("parts")) if isinstance(part, dict)]
+    return Message(str(item.get("role", "")), parts, text_of(item.get("name")), text_of(item.get("finish_reason")))
+
+
+def _read_part(part: dict[str, Any]) -> Part:  # noqa: PLR0911 - one row for each kind of part
+    kind = part.get("type")
+    if kind == "text":
+        return Text(str(part.get("content", "")))
+    if kind == "reasoning":
+        return Reasoning(str(part.get("content", "")))
+    if kind == "tool_call":
+        return ToolCall(str(part.get("name", "")), part.get("id"), part.get("arguments"))
+    if kind == "server_tool_call":
+        call = part.get("server_tool_call")
+        arguments = call.get("arguments") if isinstance(call, dict) else call
+        return ToolCall(str(part.get("name", "")), part.get("id"), arguments, server=True)
+    if kind == "tool_call_response":
+        return ToolResult(part.get("response"), part.get("id"))
+    if kind == "server_tool_call_response":
+        answer = part.get("server_tool_call_response")
+        result = answer.get("result") if isinstance(answer, dict) else answer
+        return ToolResult(result, part.get("id"), server=True)
+    if kind in {"blob", "uri", "file"}:
+        return Media(
+            str(part.get("modality", "")),
+            part.get("mime_type"),
+            part.get("content"),
+            part.get("uri"),
+            part.get("file_id"),
+        )
+    return Other(str(kind))

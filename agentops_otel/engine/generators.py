@@ -1,0 +1,80 @@
+"""Generators: streams that have no object of their own, watched by a generator around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from agentops_otel.engine.streams import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    from agentops_otel.engine.call import Call
+
+
+def generated(chunks: Generator[Any, Any, Any], call: Call) -> Generator[Any, Any, Any]:
+    """The chunks of a generator, each folded before it is handed on; leaving it leaves that one too.
+
+    The call's span is current while the generator itself runs, for it may ask the provider only then.
+    """
+    return _read(chunks, Watch(call))
+
+
+def agenerated(chunks: AsyncGenerator[Any, Any], call: Call) -> AsyncGenerator[Any, Any]:
+    """The same of an async generator."""
+    return _aread(chunks, Watch(call))
+
+
+def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any, Any]:
+    # All parameters live in the generator: one that is dropped unread drops its watch, which ends the call.
+    span, sent = watch.call.span, None
+    try:
+        while True:
+            token = otel_context.attach(trace.set_span_in_context(span))
+            try:
+                chunk = chunks.send(sent)
+            finally:
+                otel_context.detach(token)
+            watch.passed(chunk)
+            sent = yield chunk
+    except StopIteration as end:
+        watch.exhausted()
+        return end.value
+    except GeneratorExit:
+        watch.closed()
+        raise
+    except BaseException as error:
+        watch.failed(error)
+        raise
+    finally:
+        chunks.close()
+
+
+async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
+    span, sent = watch.call.span, None
+    try:
+        while True:
+            token: Any = otel_context.attach(trace.set_span_in_context(span))
+            try:
+                chunk = await chunks.asend(sent)
+            except GeneratorExit:
+                token = None  # closed by whoever dropped it, in a context that is not ours to reset
+                raise
+            finally:
+                if token is not None:
+                    otel_context.detach(token)
+            watch.passed(chunk)
+            sent = yield chunk
+    except StopAsyncIteration:
+        watch.exhausted()
+    except GeneratorExit:
+        watch.closed()
+        raise
+    except BaseException as error:
+        watch.failed(error)
+        raise
+    finally:
+        await chunks.aclose()
