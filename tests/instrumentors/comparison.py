@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import threading
@@ -76,6 +77,8 @@ def told(value: Any) -> Any:
             type(value.__cause__),
             type(value.__context__),
         )
+    if type(value).__repr__ is object.__repr__:  # it would tell where in memory it is
+        return type(value), told(getattr(value, "__dict__", None))
     return type(value), repr(value)
 
 
@@ -140,7 +143,7 @@ class Comparison:
             if inspect.iscoroutinefunction(scenario):
                 seen.result = asyncio.run(self._awaited(case, scenario, asynchronous, options))
             else:
-                with case.client(self.stage.provider, **options) as client:
+                with held(case.client(self.stage.provider, **options)) as client:
                     seen.result = scenario(case, client)
         except BaseException as error:
             seen.error = error.with_traceback(None)  # its frames hold what the scenario has dropped
@@ -158,7 +161,15 @@ class Comparison:
             return await scenario(case, client)
         finally:
             assert trace.get_current_span() is before
-            await done(client.close())
+            if hasattr(client, "close"):
+                await done(client.close())
+
+
+def held(client: Any) -> Any:
+    """A client that is closed after its block, if that is a thing of its kind."""
+    if hasattr(client, "__exit__"):
+        return client
+    return contextlib.closing(client) if hasattr(client, "close") else contextlib.nullcontext(client)
 
 
 async def done(value: Any) -> Any:

@@ -1,0 +1,25 @@
+"""The stage of tests/instrumentors, for the libraries whose rows are here; a library that is absent has no rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are modules, not a package: this is how they find what they share.
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "instrumentors")]
+pytest.register_assert_rewrite("comparison", "replay")
+
+from comparison import Comparison, Stage  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def stage():
+    with Stage() as running:
+        yield running
+
+
+@pytest.fixture
+def compare(stage, make_watched, caplog):
+    return Comparison(stage, make_watched, caplog)

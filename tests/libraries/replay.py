@@ -1,0 +1,95 @@
+"""Recordings as tests: an exchange is answered as it was recorded, and the span must tell what the answer printed.
+
+A file `replay_<library>.py` declares `LIBRARY` (import name), `FAMILIES` (folders of recordings), `OPERATIONS` (those that
+make a span), `ERRORS` (what the library raises), `send(provider, exchange)`, which makes the recorded request again with
+the real library, and, where there is need, `is_mine(exchange)` (else all are), `is_silent(exchange)` (True where no span
+is to be made) and `told(want)`, which brings the printed figures under the conventions' rule.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from conftest import SHARED
+
+from agentops_otel.conventions import names
+from agentops_otel.demo.provider import Answer
+
+RECORDINGS = SHARED / "recordings"
+
+
+def modules() -> list[ModuleType]:
+    """The replays of the libraries that are installed here."""
+    found = []
+    for path in sorted(Path(__file__).parent.glob("replay_*.py")):
+        library = next(line for line in path.read_text().splitlines() if line.startswith("LIBRARY = "))
+        if find_spec(library.split('"')[1]) is not None:
+            found.append(importlib.import_module(path.stem))
+    return found
+
+
+def files() -> list[tuple[ModuleType, Path]]:
+    """Each recording with the module that replays it."""
+    return [
+        (module, file)
+        for module in modules()
+        for family in module.FAMILIES
+        for file in sorted((RECORDINGS / family).glob("*.json"))
+    ]
+
+
+def exchanges(module: ModuleType, file: Path) -> list[tuple[int, dict[str, Any], dict[str, Any] | None]]:
+    """(number, exchange, what is expected of it or None where it is no model call) of what this library asked."""
+    recording = json.loads(file.read_text())
+    expected = {item["exchange"]: item for item in recording["expected"]}
+    is_mine = getattr(module, "is_mine", lambda _: True)
+    is_silent = getattr(module, "is_silent", lambda _: False)
+    listed = []
+    for number, exchange in enumerate(recording.get("exchanges", ())):
+        want = expected.get(number)
+        if want is not None and (want["operation"] not in module.OPERATIONS or is_silent(exchange)):
+            want = None
+        if is_mine(exchange):
+            listed.append((number, exchange, want))
+    return listed
+
+
+def answer(exchange: dict[str, Any]) -> Answer:
+    """The recorded answer."""
+    told = exchange["response"]
+    body = base64.b64decode(told["body_base64"]) if "body_base64" in told else told["body"].encode()
+    return Answer(status=told["status"], headers=told["headers"], body=body)
+
+
+def compare(span: Any, want: dict[str, Any]) -> None:
+    """The span tells the figures that the answer printed, under the conventions' rule."""
+    told = span.attributes
+    prefix = names.FETCHED if told.get(names.OPERATION_NAME) == names.FETCH_RESPONSE else ""
+    figures = {
+        names.INPUT_TOKENS: want["input"],
+        names.OUTPUT_TOKENS: want["output"],
+        names.CACHE_READ_TOKENS: want["cached"],
+        names.CACHE_WRITE_TOKENS: want["cache_write"],
+        names.REASONING_TOKENS: want["reasoning"],
+    }
+    assert {name: told.get(prefix + name) for name in figures} == figures
+    assert told.get(names.RESPONSE_MODEL) == want["model"] or want["error"]
+    assert list(told.get(names.RESPONSE_FINISH_REASONS) or []) == want["finish"]
+    assert (span.status == "error") == bool(want["error"])
+    assert told.get(names.REQUEST_STREAM, False) == want["stream"] or want["error"]
+    if want["output"] is None and want["input"] is None and not want["error"] and want["operation"] != "moderations":
+        assert told.get(names.USAGE_MISSING) is True
+        assert names.COST not in told
+
+
+def beside_cache(want: dict[str, Any]) -> dict[str, Any]:
+    """The same where the provider prints cached tokens beside the input."""
+    if want["input"] is None:
+        return want
+    return {**want, "input": want["input"] + (want["cached"] or 0) + (want["cache_write"] or 0)}
