@@ -89,12 +89,14 @@ def end_session(
     end_state_reason: str | None = None,
     video: str | None = None,
     is_auto_end: bool | None = False,
+    *,
+    for_all: bool = False,
 ) -> str | None:
     """End the current session, and return its cost in USD as a str; see `Session.end_session`."""
     if is_auto_end and client.config.skip_auto_end_session:
         return None
     session = client.current(doing="end_session()")
-    return None if session is None else session.end_session(end_state, end_state_reason, video)
+    return None if session is None else session.end_session(end_state, end_state_reason, video, for_all=for_all)
 
 
 def end_all_sessions() -> None:

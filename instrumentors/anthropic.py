@@ -289,6 +289,7 @@ class AnthropicInstrumentor(StainlessInstrumentor):
         for cloud in ("", "Bedrock", "BedrockMantle", "Vertex", "Foundry", "AWS")
         for prefix in ("", "Async")
     }
+    faces: ClassVar = ("anthropic.resources:Messages.create", "anthropic.resources:AsyncMessages.create")
     routes: ClassVar = {
         "POST /v1/messages": _MESSAGES,
         "POST /v1/complete": _COMPLETE,

@@ -156,6 +156,12 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     requires = ">=1.99,<4"
     provider = "openai"
     targets: ClassVar = {"openai:OpenAI.request": None, "openai:AsyncOpenAI.request": None}
+    faces: ClassVar = (
+        "openai.resources.chat:Completions.create",
+        "openai.resources.chat:AsyncCompletions.create",
+        "openai.resources.responses:Responses.create",
+        "openai.resources.responses:AsyncResponses.create",
+    )
     routes: ClassVar = {
         "POST /chat/completions": _CHAT,
         "POST /completions": _COMPLETION,

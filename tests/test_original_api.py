@@ -198,6 +198,27 @@ def test_calls_follow_the_trace_that_is_current(tmp_path):
     assert [(spans[0].name, row.llm_calls) for row, spans in reversed(stored(tmp_path))] == [("one", 1), ("two", 1)]
 
 
+def test_calls_may_name_their_session(tmp_path):
+    answers = [Answer.json(bodies.chat("hi")) for _ in range(4)]
+    with Provider(answers) as provider:
+        run(
+            FIRST + "import asyncio, openai\nagentops.init(auto_start_session=False)\n"
+            "one, two = agentops.start_session(), agentops.start_session()\n"
+            'asked = dict(model="gpt-4o-mini", messages=[])\n'
+            "create, acreate = (kind().chat.completions.create for kind in (openai.OpenAI, openai.AsyncOpenAI))\n"
+            "create(**asked, session=one)\n"
+            "one.patch(create)(**asked)\n"
+            "async def both(): await acreate(**asked, session=one); await one.patch(acreate)(**asked)\n"
+            "asyncio.run(both())\n"
+            "try: create(**asked, session='x')\n"
+            "except TypeError as error: assert 'session' in str(error)\n"
+            'one.end_session("Success")\ntwo.end_session("Success")\n',
+            tmp_path,
+            provider,
+        )
+    assert [row.llm_calls for row, _ in reversed(stored(tmp_path))] == [4, 0]
+
+
 def test_cost_of_tools_is_cost(tmp_path):
     run(
         FIRST + "agentops.init()\n@agentops.tool(cost=0.25)\ndef t(): pass\nt()\nt()\n"
@@ -250,6 +271,7 @@ def test_frozen_signatures():
                     "end_state_reason: 'str | None' = None",
                     "video: 'str | None' = None",
                     "is_auto_end: 'bool | None' = False",
+                    "for_all: 'bool' = False",
                 ],
                 "record": ["event: 'Event'"],
             }
@@ -261,6 +283,7 @@ def test_frozen_signatures():
             "end_state: 'Any' = 'Indeterminate'",
             "end_state_reason: 'str | None' = None",
             "video: 'str | None' = None",
+            "for_all: 'bool' = False",
         ]
     )
 

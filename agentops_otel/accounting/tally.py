@@ -117,6 +117,8 @@ class Tally:
     _failed_below: set[str] = field(default_factory=set)
     # Background responses whose usage comes with a later fetch: response id -> model that they count for.
     _awaited: dict[str, str] = field(default_factory=dict)
+    # Exceptions that spans have reported, by type: an event that is recorded of one of them is no second error.
+    _reported: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[SpanRecord]) -> Tally:
@@ -214,10 +216,22 @@ class Tally:
         reported_below = record.span_id in self._failed_below
         self._failed_below.discard(record.span_id)
         is_event = record.attributes.get(names.SPAN_KIND) == names.KIND_ERROR
+        if is_event:
+            self.errors += not self._is_reported(read_text(record.attributes, names.EXCEPTION_TYPE))
+        elif record.status == ERROR and not reported_below:
+            self.errors += 1
+            kind = read_text(record.attributes, names.ERROR_TYPE)
+            if kind is not None:
+                self._reported[kind] = self._reported.get(kind, 0) + 1
         if record.status == ERROR or is_event:
-            if not reported_below or is_event:
-                self.errors += 1
             self._pass_up(self._failed_below, record)
+
+    def _is_reported(self, kind: str | None) -> bool:
+        """Whether a span has reported an exception of this kind, of which no event has told yet."""
+        if kind is None or not self._reported.get(kind):
+            return False
+        self._reported[kind] -= 1
+        return True
 
     @staticmethod
     def _pass_up(below: set[str], record: SpanRecord) -> None:
@@ -244,12 +258,19 @@ def _model_of(attributes: Mapping[str, Any]) -> str:
 
 
 def _children_first(records: list[SpanRecord]) -> list[SpanRecord]:
-    """The order in which records are folded: by end; of those that took the same time the deeper first."""
+    """The order in which records are folded: the deeper first, for a child may end after its parent; then by end.
+
+    Events of errors come after the spans beside them, which may have reported the same. Fetches come last: what
+    they complete may stand anywhere.
+    """
     depths = _depths({record.span_id: record.parent_id for record in records})
 
-    def place(record: SpanRecord) -> tuple[bool, int, int, int, str]:
-        end = record.end_time
-        return (end is None, end or 0, -record.start_time, -depths[record.span_id], record.span_id)
+    def place(record: SpanRecord) -> tuple[bool, int, bool, int, int, str]:
+        told = record.attributes
+        is_fetch = told.get(names.OPERATION_NAME) == names.FETCH_RESPONSE
+        is_event = told.get(names.SPAN_KIND) == names.KIND_ERROR
+        depth = -depths[record.span_id]
+        return (is_fetch, depth, is_event, record.end_time or 0, -record.start_time, record.span_id)
 
     return sorted(records, key=place)
 

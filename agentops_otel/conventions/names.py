@@ -128,6 +128,8 @@ KIND_TOOL: Final = "tool"
 KIND_LLM: Final = "llm"
 KIND_GUARDRAIL: Final = "guardrail"
 KIND_ERROR: Final = "error"
+KIND_END: Final = "end"
+"""The word of a process that does not own the session, that it has ended all the same."""
 
 SUCCESS: Final = "Success"
 FAILURE: Final = "Failure"

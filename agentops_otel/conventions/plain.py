@@ -42,6 +42,11 @@ def to_json(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def told(value: Any) -> str:
+    """A text as it is, anything else as JSON."""
+    return text(value) if isinstance(value, str) else to_json(value)
+
+
 def plain(value: Any) -> Any:
     """The value as dicts, lists, strings, numbers and None only, as a copy.
 

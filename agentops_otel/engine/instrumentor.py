@@ -47,6 +47,8 @@ class Instrumentor:
     provider: ClassVar[str] = ""
     targets: ClassVar[Mapping[str, Operation | None]] = {}
     """`"module:Class.method"` to the operation; None where `sent` tells the operation."""
+    faces: ClassVar[Sequence[str]] = ()
+    """Methods above the targets that may be called with `session=`, as the targets themselves may."""
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
@@ -62,11 +64,9 @@ class Instrumentor:
         if self._wrapped:
             return
         for target, operation in self.targets.items():
-            try:
-                self._wrap(target, operation)
-                self.found.append(target)
-            except (ImportError, AttributeError):
-                self.missing.append(target)
+            self._try(target, lambda parameters, operation=operation: self._wrapper(operation, parameters))
+        for face in self.faces:
+            self._try(face, lambda _: _in_its_session)
 
     def uninstrument(self) -> None:
         """Put the library's own methods back. Wrappers that the library has kept pass everything through."""
@@ -101,17 +101,26 @@ class Instrumentor:
         """The answer that this error carries, where a library raises over one that it got; else None."""
         del error
 
-    def _wrap(self, target: str, operation: Operation | None) -> None:
+    def _try(self, target: str, wrapper_of: Callable[[Sequence[str]], Any]) -> None:
+        try:
+            self._wrap(target, wrapper_of)
+            self.found.append(target)
+        except (ImportError, AttributeError):
+            self.missing.append(target)
+
+    def _wrap(self, target: str, wrapper_of: Callable[[Sequence[str]], Any]) -> None:
         module, _, path = target.partition(":")
         parent, name, method = wrapt.resolve_path(module, path)
         if any(method is ours for *_, ours in self._wrapped):
             return  # inherited from another target
-        ours = wrapt.FunctionWrapper(method, self._wrapper(operation, _parameters(parent, name)))
+        ours = wrapt.FunctionWrapper(method, wrapper_of(_parameters(parent, name)))
         self._wrapped.append((parent, name, vars(parent).get(name), ours))
         wrapt.apply_patch(parent, name, ours)
 
     def _wrapper(self, operation: Operation | None, parameters: Sequence[str]) -> Callable[..., Any]:
         def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if "session" in kwargs and _is_session(kwargs["session"]):
+                return _in_its_session(lambda *a, **k: wrapper(wrapped, instance, a, k), instance, args, kwargs)
             arguments = {**dict(zip(parameters, args, strict=False)), **kwargs} if args else kwargs
             call = self._begin(operation, instance, arguments)
             if call is None:
@@ -187,6 +196,21 @@ class Instrumentor:
             if token is not None:
                 otel_context.detach(token)
         return self._settle(call, answer)
+
+
+def _is_session(value: Any) -> bool:
+    """Whether it is a session of ours, and not one of the many clients that are called so."""
+    return hasattr(type(value), "end_session") and hasattr(type(value), "patch")
+
+
+def _in_its_session(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The call in the session that it names, which the library does not hear of."""
+    del instance
+    session = kwargs.get("session")
+    if not _is_session(session):
+        return wrapped(*args, **kwargs)
+    rest = {name: value for name, value in kwargs.items() if name != "session"}
+    return session.patch(wrapped)(*args, **rest)
 
 
 def _parameters(parent: Any, name: str) -> list[str]:

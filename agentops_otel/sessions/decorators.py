@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -14,10 +14,12 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.conventions.plain import error_type
+from agentops_otel.sessions.inheritance import within
 from agentops_otel.sessions.processor import AGENT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
@@ -301,19 +303,9 @@ class _Run:
                 self._ground.faults.note("decorators.answered", error)
         return result
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """One step: the span is current within. No token is kept: a dropped coroutine ends in any context."""
-        if self.within is None:
-            yield
-            return
-        before = otel_context.get_current()
-        otel_context.attach(self.within)
-        try:
-            yield
-        finally:
-            if otel_context.get_current() is self.within:
-                otel_context.attach(before)
+    def step(self) -> AbstractContextManager[None]:
+        """One step: the span is current within."""
+        return nullcontext() if self.within is None else within(self.within)
 
     def fail(self, error: BaseException) -> None:
         """The function raised."""

@@ -252,6 +252,8 @@ def _error(event: ErrorEvent, attributes: dict[str, Any]) -> tuple[str, str]:
     attributes[names.SPAN_KIND] = names.KIND_ERROR
     kind = _told(event.error_type) or names.ERROR_TYPE_OTHER
     attributes[names.ERROR_TYPE] = kind
+    if isinstance(event.exception, BaseException):
+        attributes[names.EXCEPTION_TYPE] = plain.error_type(event.exception)
     _put(attributes, names.EVENT_CODE, event.code)
     _put(attributes, names.EVENT_DETAILS, event.details)
     _put(attributes, names.EVENT_LOGS, event.logs)
@@ -267,7 +269,7 @@ def _told(value: Any) -> str:
 
 def _put(attributes: dict[str, Any], name: str, value: Any) -> None:
     if value is not None:
-        attributes[name] = plain.text(value) if isinstance(value, str) else plain.to_json(value)
+        attributes[name] = plain.told(value)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -14,7 +16,9 @@ from agentops_otel.sessions.identity import session_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from opentelemetry.context import Context
 
     from agentops_otel.faults import Faults
     from agentops_otel.sessions.session import Session
@@ -55,6 +59,38 @@ def parent_told_by(environ: Mapping[str, str], trace_id: int) -> int | None:
     except ValueError:
         pass
     return None
+
+
+@contextmanager
+def within(context: Context) -> Iterator[None]:
+    """This context is current within the block. No token is kept: what is dropped may end in any context."""
+    before = otel_context.get_current()
+    otel_context.attach(context)
+    try:
+        yield
+    finally:
+        if otel_context.get_current() is context:
+            otel_context.attach(before)
+
+
+def patched(function: Callable[..., Any], context: Callable[[], Context]) -> Callable[..., Any]:
+    """The function, run and awaited in this context, whatever is current where it is called."""
+
+    async def awaited(result: Any) -> Any:
+        with within(context()):
+            return await result
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with within(context()):
+            result = function(*args, **kwargs)
+        return awaited(result) if inspect.iscoroutine(result) else result
+
+    @functools.wraps(function)
+    async def run_async(*args: Any, **kwargs: Any) -> Any:
+        return await run(*args, **kwargs)
+
+    return run_async if inspect.iscoroutinefunction(function) else run
 
 
 class Inheritance:

@@ -240,13 +240,7 @@ class Session:
         if not self.is_running or not isinstance(metadata, dict):
             return False
         for name, value in metadata.items():
-            told = (
-                value
-                if isinstance(value, (bool, int, float))
-                else plain.text(value)
-                if isinstance(value, str)
-                else plain.to_json(value)
-            )
+            told = value if isinstance(value, (bool, int, float)) else plain.told(value)
             self._root.set_attribute(f"{prefix}.{plain.described(name)}", told)
         return True
 
@@ -258,17 +252,7 @@ class Session:
 
     def patch(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function with this session current while it runs, whatever is current where it is called."""
-
-        @functools.wraps(function)
-        def patched(*args: Any, **kwargs: Any) -> Any:
-            before = otel_context.get_current()
-            otel_context.attach(self.parent())
-            try:
-                return function(*args, **kwargs)
-            finally:
-                otel_context.attach(before)
-
-        return patched
+        return inheritance.patched(function, self.parent)
 
     # --- figures -------------------------------------------------------------------------------------
 
@@ -323,11 +307,15 @@ class Session:
         end_state: Any = names.INDETERMINATE,
         end_state_reason: str | None = None,
         video: str | None = None,
+        *,
+        for_all: bool = False,
     ) -> str | None:
         """End it, and return its cost in USD: `"0.000195"`; `"nan"` where not one call has a known price.
 
         `end_state` is Success, Failure (or Fail) or Indeterminate; with any other word the session stays
-        open and None is returned, as for a session that has ended before.
+        open and None is returned, as for a session that has ended before. An inherited session is ended by
+        the process that it was inherited from; here it only comes to its end for this process, unless
+        `for_all` is set: then this end state holds, until the owner says Success or Failure itself.
         """
         state = end_state_of(end_state)
         if state is None:
@@ -345,6 +333,8 @@ class Session:
             self.set_video(video)
         self.end_state, self.end_state_reason = state, end_state_reason
         try:
+            if self.inherited and for_all:
+                self._end_for_all()
             self._close()
         except Exception as error:
             self._ground.faults.note("session.end", error)
@@ -352,6 +342,12 @@ class Session:
         self._ground.on_end(self)
         tally = self.final_tally
         return price_text(tally.cost if tally is not None and self.is_sampled else None)
+
+    def _end_for_all(self) -> None:
+        attributes: dict[str, Any] = {names.SPAN_KIND: names.KIND_END, names.END_STATE: self.end_state}
+        if self.end_state_reason is not None:
+            attributes[names.END_STATE_REASON] = plain.text(str(self.end_state_reason))
+        self._ground.tracer.start_span("end_session", context=self.context, attributes=attributes).end()
 
     def _close(self) -> None:
         self.final_tally = tally = self._tally()

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from agentops_otel.accounting.record import SpanRecord
 
-RULES: Final = 1
+RULES: Final = 2
 """Raise it when `summarise` or the tally reads the same records differently: roll-ups are then made anew."""
 
+_DECIDED: Final = frozenset({names.SUCCESS, names.FAILURE})
 DEFAULT_PROJECT: Final = "default"
 DIED: Final = "process ended without a word"
 NO_END: Final = "no end was received"
@@ -69,11 +70,23 @@ def summarise(session_id: str, records: Sequence[SpanRecord]) -> Summary:
         resource=first.resource,
         last_time=max(max(record.start_time, record.end_time or 0) for record in records),
     )
+    told = _told_end(ordered)
+    if told is not None and (root is None or root.attributes.get(names.END_STATE) not in _DECIDED):
+        row.end_time = told.end_time if root is None or root.end_time is None else root.end_time
+        row.end_state = str(told.attributes[names.END_STATE])
+        row.end_state_reason = _text(told.attributes.get(names.END_STATE_REASON))
+        return Summary(row, is_open=False, owner=None)
     if root is None or root.end_time is None:
         return Summary(row, is_open=root is not None, owner=None if root is None else _owner(root))
     row.end_state = str(root.attributes.get(names.END_STATE) or names.INDETERMINATE)
     row.end_state_reason = _text(root.attributes.get(names.END_STATE_REASON))
     return Summary(row, is_open=False, owner=None)
+
+
+def _told_end(ordered: Sequence[SpanRecord]) -> SpanRecord | None:
+    """The last word of a process that does not own the session, but was told to end it."""
+    told = [record for record in ordered if record.attributes.get(names.SPAN_KIND) == names.KIND_END]
+    return next((record for record in reversed(told) if names.END_STATE in record.attributes), None)
 
 
 def _first_of(records: Sequence[SpanRecord], name: str, *, of_resource: bool = False) -> Any:

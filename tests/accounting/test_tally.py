@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from span_records import BEGIN, SECOND, failed, llm, root, span, tool
 
+from agentops_otel.accounting.record import ERROR
 from agentops_otel.accounting.tally import Tally, cost_of, price_text
 from agentops_otel.conventions import names
 
@@ -218,3 +219,38 @@ def test_figures_of_others_that_are_no_figures():
 )
 def test_price_text(cost, text):
     assert price_text(cost) == text
+
+
+def failing(kind="openai.BadRequestError", **fields):
+    return span("chat", {names.OPERATION_NAME: names.CHAT, names.ERROR_TYPE: kind}, status=ERROR, **fields)
+
+
+def told_of(kind=None, **fields):
+    told = {names.SPAN_KIND: names.KIND_ERROR, **({} if kind is None else {names.EXCEPTION_TYPE: kind})}
+    return span("error", told, status=ERROR, **fields)
+
+
+@pytest.mark.parametrize(
+    ("records", "errors"),
+    [
+        ([failing(), told_of("openai.BadRequestError")], 1),
+        ([failing(), told_of("openai.BadRequestError"), told_of("openai.BadRequestError")], 2),
+        ([failing(), failing(), told_of("openai.BadRequestError")], 2),
+        ([failing(), told_of("KeyError")], 2),
+        ([failing(), told_of()], 2),
+        ([told_of("KeyError")], 1),
+    ],
+    ids=["the same", "another of the kind", "one of two", "another kind", "no exception", "nobody reported it"],
+)
+def test_an_event_of_an_exception_that_a_span_reported_is_no_second_error(records, errors):
+    for order in (records, records[::-1]):
+        assert Tally.of(order).errors == errors
+
+
+def test_a_child_that_ends_after_its_parent_is_still_within_it():
+    outer = llm(span_id="1" * 16, start=0, end=1)
+    inner = llm(span_id="2" * 16, parent_id="1" * 16, start=0.5, end=2)
+    assert Tally.of([outer, inner]).llm_calls == 1
+    broken = failing(span_id="3" * 16, parent_id="1" * 16, end=3)
+    around = failing(span_id="1" * 16, end=1)
+    assert Tally.of([around, broken]).errors == 1

@@ -154,3 +154,37 @@ def test_the_standard_library_is_as_before_after_shut_down(make_watched):
     assert all(one is not two for one, two in zip(methods(), before, strict=True))
     watched.client.inheritance.uninstall()
     assert methods() == before
+
+
+ENDS = {
+    # (what the child says, what the owner says) -> end state, reason
+    "only the owner": (("end_session('Failure', 'child')", "end_session('Success', 'owner')"), ("Success", "owner")),
+    "for all, and the owner says nothing": (
+        ("end_session('Failure', 'child', for_all=True)", "end_session('Indeterminate')"),
+        ("Failure", "child"),
+    ),
+    "for all, and the owner says otherwise": (
+        ("end_session('Failure', 'child', for_all=True)", "end_session('Success', 'owner')"),
+        ("Success", "owner"),
+    ),
+    "for all, and the owner is gone": (
+        ("end_session('Success', for_all=True)", "flush(); import os; os._exit(0)"),
+        ("Success", None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "expected"), ENDS.values(), ids=ENDS.keys())
+def test_who_ends_an_inherited_session(tmp_path, said, expected):
+    child, owner = said
+    code = f"import agentops_otel as a; a.init(); a.record(a.ToolEvent(name='t')); a.{child}"
+    run(
+        "import subprocess, sys\nimport agentops_otel as a\nsession = a.init()\nflush = a.client.default.flush\n"
+        f"subprocess.run([sys.executable, '-c', {code!r}], check=True)\n"
+        f"{'session.' if owner.startswith('end') else ''}{owner}\n",
+        tmp_path,
+    )
+    ((row, spans),) = stored(tmp_path)
+    assert (row.end_state, row.end_state_reason) == expected
+    assert (row.is_running, row.tool_calls, row.actions) == (False, 1, 0)
+    assert row.end_time is not None
