@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from agentops_otel import host
@@ -21,6 +20,7 @@ from agentops_otel.delivery import Delivery, Receiver
 from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
 from agentops_otel.sessions.identity import SessionIds
 from agentops_otel.sessions.processor import SessionProcessor
+from agentops_otel.sessions.spans import OwnTracer, Provider, settings_allow
 from agentops_otel.store.paths import resolve
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -86,11 +86,13 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     if config.processor is not None:
         provider.add_span_processor(config.processor)
 
+    owned = isinstance(provider, Provider) and settings_allow()
+
     @functools.cache
     def tracer_of(library: str) -> Tracer:
         scope = f"{SCOPE}.{library}" if library else SCOPE
         made: Tracer = provider.get_tracer(scope, package_version(), schema_url=_SCHEMA)
-        return made
+        return OwnTracer(made, provider, processor, (scope, package_version())) if owned else made
 
     tracer = tracer_of("")
     store = next((receiver.store for receiver in receivers if isinstance(receiver, StoreReceiver)), None)
@@ -114,7 +116,7 @@ def _provider(config: Configuration) -> tuple[Any, bool]:
         current = trace.get_tracer_provider()
         if hasattr(current, "add_span_processor"):
             return current, True
-    ours = TracerProvider(resource=_resource(config), id_generator=SessionIds(), shutdown_on_exit=False)
+    ours = Provider(resource=_resource(config), id_generator=SessionIds(), shutdown_on_exit=False)
     if not config.isolated:
         if isinstance(current, trace.ProxyTracerProvider):
             trace.set_tracer_provider(ours)

@@ -52,35 +52,34 @@ def request(arguments: Arguments) -> Request:
 
 def usage(told: Any) -> Usage | None:
     """Usage as OpenAI counts it: cached tokens within the prompt, reasoning within the completion."""
-    if told is None:
-        return None
-    prompt, completion = read(told, "prompt_tokens_details"), read(told, "completion_tokens_details")
-    if read(told, "prompt_tokens") is None and read(told, "completion_tokens") is None:
+    told = fields(told)
+    prompt, completion = fields(told.get("prompt_tokens_details")), fields(told.get("completion_tokens_details"))
+    if told.get("prompt_tokens") is None and told.get("completion_tokens") is None:
         return None
     return Usage(
-        input_tokens=read(told, "prompt_tokens"),
-        output_tokens=read(told, "completion_tokens"),
-        cache_read_tokens=read(prompt, "cached_tokens"),
-        cache_write_tokens=read(prompt, "cache_write_tokens"),
-        reasoning_tokens=read(completion, "reasoning_tokens"),
-        audio_input_tokens=read(prompt, "audio_tokens"),
-        audio_output_tokens=read(completion, "audio_tokens"),
-        image_input_tokens=read(prompt, "image_tokens"),
+        input_tokens=told.get("prompt_tokens"),
+        output_tokens=told.get("completion_tokens"),
+        cache_read_tokens=prompt.get("cached_tokens"),
+        cache_write_tokens=prompt.get("cache_write_tokens"),
+        reasoning_tokens=completion.get("reasoning_tokens"),
+        audio_input_tokens=prompt.get("audio_tokens"),
+        audio_output_tokens=completion.get("audio_tokens"),
+        image_input_tokens=prompt.get("image_tokens"),
     )
 
 
 def response(answer: Any) -> Response:
     """A whole answer, or the fold of a streamed one."""
-    choices = listed(read(answer, "choices"))
+    told = fields(answer)
     return Response(
-        id=read(answer, "id"),
-        model=read(answer, "model"),
-        finish_reasons=[read(choice, "finish_reason") or "error" for choice in choices] or None,
-        usage=usage(read(answer, "usage")),
-        service_tier=read(answer, "service_tier"),
-        system_fingerprint=read(answer, "system_fingerprint"),
+        id=told.get("id"),
+        model=told.get("model"),
+        finish_reasons=[read(choice, "finish_reason") or "error" for choice in listed(told.get("choices"))] or None,
+        usage=usage(told.get("usage")),
+        service_tier=told.get("service_tier"),
+        system_fingerprint=told.get("system_fingerprint"),
         openai=True,
-        error=_error(read(answer, "error")),
+        error=_error(told.get("error")),
     )
 
 
@@ -91,6 +90,27 @@ def _error(told: Any) -> str | None:
 
 def fold(state: Any, chunk: Any, keep: bool) -> Any:
     """Chunks as one answer: choices by their index, texts as lists of pieces."""
+    try:
+        # Nearly all chunks bring nothing but the next piece of the first choice's text: those are done here.
+        (choice,) = chunk.choices
+        if state["choices"] and chunk.usage is None and choice.finish_reason is None and choice.index == 0:
+            if not keep:
+                return state
+            delta = choice.delta
+            if not (delta.tool_calls or delta.refusal or delta.function_call or _thinks(delta.model_extra)):
+                if delta.content:
+                    state["choices"][0]["message"]["content"].append(delta.content)
+                return state
+    except (AttributeError, IndexError, TypeError, ValueError):  # the first of all, another client's, or an odd one
+        pass
+    return _fold(state, chunk, keep)
+
+
+def _thinks(extra: Any) -> bool:
+    return extra and ("reasoning_content" in extra or "reasoning" in extra)
+
+
+def _fold(state: Any, chunk: Any, keep: bool) -> Any:
     told = fields(chunk)
     if state is None:
         state = Shape(id=None, model=None, usage=None, choices=[])
@@ -166,16 +186,15 @@ def output(answer: Any) -> Sequence[Message]:
 
 
 def _answered(choice: Any) -> Message:
-    message = read(choice, "message")
-    parts: list[Part] = []
+    told = fields(choice)
+    message = told.get("message")
     if message is None:
-        parts.append(Text(joined(read(choice, "text"))))
+        parts: list[Part] = [Text(joined(told.get("text")))]
     else:
-        thought = joined(read(message, "reasoning_content") or read(message, "reasoning"))
-        if thought:
-            parts.append(Reasoning(thought))
-        parts.extend(parts_of(message))
-    return Message("assistant", parts, finish_reason=read_text(choice, "finish_reason"))
+        said = fields(message)
+        thought = joined(said.get("reasoning_content") or said.get("reasoning"))
+        parts = [Reasoning(thought), *parts_of(said)] if thought else parts_of(said)
+    return Message("assistant", parts, finish_reason=read_text(told, "finish_reason"))
 
 
 def content(arguments: Arguments) -> Content:
@@ -202,17 +221,16 @@ def _tool(tool: Any) -> Tool:
 
 def message_of(message: Any) -> Message:
     """One message of a conversation."""
-    role = str(read(message, "role", "user"))
+    told = fields(message)
+    role, name = str(told.get("role") or "user"), told.get("name")
     if role in {"tool", "function"}:
-        answer = read(message, "content")
-        parts: list[Part] = [ToolResult(answer, read(message, "tool_call_id"))]
-        return Message("tool", parts, name=read(message, "name"))
-    return Message("system" if role == "developer" else role, parts_of(message), name=read(message, "name"))
+        return Message("tool", [ToolResult(told.get("content"), told.get("tool_call_id"))], name=name)
+    return Message("system" if role == "developer" else role, parts_of(told), name=name)
 
 
-def parts_of(message: Any) -> list[Part]:
-    """The parts of a message: its content, its refusal, its tool calls."""
-    told = read(message, "content")
+def parts_of(message: Mapping[str, Any]) -> list[Part]:
+    """The parts of a message, by its fields: its content, its refusal, its tool calls."""
+    told = message.get("content")
     parts: list[Part] = []
     if isinstance(told, str) and told:  # a stream begins with an empty text, whatever comes
         parts.append(Text(told))
@@ -220,12 +238,13 @@ def parts_of(message: Any) -> list[Part]:
         parts.append(Text(joined(told)))
     else:
         parts.extend(_part(item) for item in listed(told))
-    refusal = joined(read(message, "refusal"))
+    refusal = message.get("refusal")
     if refusal:
-        parts.append(Text(refusal))
-    calls = read(message, "tool_calls")
-    parts.extend(_tool_call(call) for call in (calls.values() if isinstance(calls, dict) else listed(calls)))
-    legacy = read(message, "function_call")
+        parts.append(Text(joined(refusal)))
+    calls = message.get("tool_calls")
+    if calls:
+        parts.extend(_tool_call(call) for call in (calls.values() if isinstance(calls, dict) else listed(calls)))
+    legacy = message.get("function_call")
     if legacy is not None:
         parts.append(ToolCall(str(read(legacy, "name", "")), arguments=loaded(read(legacy, "arguments"))))
     return parts

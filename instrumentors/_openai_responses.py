@@ -19,7 +19,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Shape, listed, read
+from agentops_otel.engine import Arguments, Shape, fields, listed, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ def _message(item: Any) -> Message:
     kind = read(item, "type", "message")
     if kind == "message":
         role = str(read(item, "role", "user"))
-        return Message("system" if role == "developer" else role, parts_of(item))
+        return Message("system" if role == "developer" else role, parts_of(fields(item)))
     if kind.endswith("_output"):
         return Message("tool", [ToolResult(read(item, "output"), read(item, "call_id"))])
     return Message("assistant", [_item(item, kind)])

@@ -37,10 +37,6 @@ class StainlessInstrumentor(Instrumentor):
         operation = self._route(options.method, options.url)
         if operation is None:
             return None
-        if getattr(options, "span_name", None) is not None:
-            # anthropic >= 2.11 makes a span of its own, and sends its trace context to the provider, unless
-            # the request has no name: ours is the span of this call.
-            options.span_name = None
         body = options.json_data
         asked = dict(body) if isinstance(body, dict) else {}
         if isinstance(options.extra_json, dict):  # the caller's `extra_body`, which is sent in its place

@@ -23,7 +23,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Arguments, Operation, Shape, listed, read, read_text
+from agentops_otel.engine import Arguments, Operation, Sent, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -295,6 +295,17 @@ class AnthropicInstrumentor(StainlessInstrumentor):
         "POST /v1/complete": _COMPLETE,
         "GET /v1/messages/batches/*/results": _BATCH,
     }
+
+    def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
+        """The call; of which the library itself is kept from making a second span."""
+        sent = super().sent(operation, instance, arguments)
+        options = arguments["options"]
+        if sent is not None and getattr(options, "span_name", None) is not None:
+            # anthropic >= 2.11 makes a span of its own, and sends its trace context to the provider, unless
+            # the request has no name: ours is the span of this call.
+            options.span_name = None
+        return sent
+
     clouds: ClassVar = {
         "AnthropicBedrock": "aws.bedrock",
         "AnthropicVertex": "gcp.vertex_ai",

@@ -72,11 +72,11 @@ def test_signatures():
     )
     assert signature(agentops_otel.start_session) == snapshot("(tags=None, inherited_session_id=None, config=None)")
     assert signature(agentops_otel.end_session) == snapshot(
-        "(end_state, end_state_reason=None, video=None, is_auto_end=False)"
+        "(end_state, end_state_reason=None, video=None, is_auto_end=False, *, for_all=False)"
     )
     assert signature(agentops_otel.record) == snapshot("(event)")
     assert signature(Session.end_session) == snapshot(
-        "(self, end_state='Indeterminate', end_state_reason=None, video=None)"
+        "(self, end_state='Indeterminate', end_state_reason=None, video=None, *, for_all=False)"
     )
     assert signature(Session.record) == snapshot("(self, event, flush_now=False)")
 

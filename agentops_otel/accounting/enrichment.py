@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.conventions.model import Usage
 
-_MARKS = (
-    names.OPERATION_NAME,
-    names.SPAN_KIND,
-    names.PROVIDER_NAME,
-    names.OPENINFERENCE_KIND,
-    "gen_ai.system",
-    "gen_ai.usage.prompt_tokens",
+_MARKS = frozenset(
+    {
+        names.OPERATION_NAME,
+        names.SPAN_KIND,
+        names.PROVIDER_NAME,
+        names.OPENINFERENCE_KIND,
+        "gen_ai.system",
+        "gen_ai.usage.prompt_tokens",
+    }
 )
+_OLDER = frozenset(names.OLDER_NAMES)
 
 
 def enrich(
@@ -39,11 +42,10 @@ def enrich(
     source of the price. `start_time` is when the call was made, for prices change. With `wait=False`
     nothing is loaded: the cost is then left to a later call.
     """
-    if not any(mark in attributes for mark in _MARKS):
+    if _MARKS.isdisjoint(attributes):
         return attributes
-    renamed = {
-        new: attributes[old] for old, new in names.OLDER_NAMES.items() if old in attributes and new not in attributes
-    }
+    older = () if _OLDER.isdisjoint(attributes) else names.OLDER_NAMES.items()
+    renamed = {new: attributes[old] for old, new in older if old in attributes and new not in attributes}
     enriched = {**attributes, **renamed} if renamed else attributes
     prefix = _usage_prefix(enriched)
     if prefix is None or names.COST in enriched:
@@ -64,10 +66,11 @@ def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int 
     models = _models(attributes, prices)
 
     def price(names_of_model: list[str], part: Usage) -> Quote | None:
-        quotes = (
-            prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait) for name in names_of_model
-        )
-        return next((quote for quote in quotes if quote is not None), None)
+        for name in names_of_model:
+            quote = prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait)
+            if quote is not None:
+                return quote
+        return None
 
     whole = price(models, usage)
     if whole is None or whole.source == "provider":
@@ -83,6 +86,8 @@ def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int 
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
     listed = attributes.get(names.COST_CONDITIONS)
+    if listed is None and names.OPENAI_RESPONSE_SERVICE_TIER not in attributes and names.SERVICE_TIER not in attributes:
+        return {}
     conditions = listed if isinstance(listed, (list, tuple)) else ()
     told = dict(str(condition).split("=", 1) for condition in conditions if "=" in str(condition))
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
@@ -102,7 +107,11 @@ def _models(attributes: Mapping[str, Any], prices: Prices) -> list[str]:
     A name that the user has given a price of their own comes first, for it is what they call the model. A call
     of no model has no price, but its provider may say what it cost.
     """
-    provider = read_text(attributes, names.PROVIDER_NAME)
-    found = (read_text(attributes, names.RESPONSE_MODEL), read_text(attributes, names.REQUEST_MODEL))
-    models = dict.fromkeys(name for name in found if name) or [""]
-    return sorted(models, key=lambda name: prices.override(provider, name) is None)
+    answered, asked = read_text(attributes, names.RESPONSE_MODEL), read_text(attributes, names.REQUEST_MODEL)
+    models = [answered or asked or ""]
+    if asked and asked != models[0]:
+        models.append(asked)
+    if prices.overrides:
+        provider = read_text(attributes, names.PROVIDER_NAME)
+        models.sort(key=lambda name: prices.override(provider, name) is None)
+    return models

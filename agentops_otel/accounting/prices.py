@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,6 +50,7 @@ _UNITS = {
     "web_searches": "web_searches",
     "audio_seconds": "audio_seconds",
 }
+_USED = attrgetter(*_UNITS)
 _MILLION = Decimal(1_000_000)
 _TOTALS = ("input_tokens", "output_tokens")
 _STANDARD = frozenset({"default", "standard", "auto", "on_demand", "global", "not_available"})
@@ -67,6 +71,7 @@ _PARTS = {
     "input_image_tokens": ("cache_image_read_tokens",),
 }
 """Units that are counted within another one."""
+_DAY = 86_400 * 10**9
 _KEPT = 4096
 """Rates and names that are remembered; with more of them than that, all are looked up again."""
 
@@ -120,8 +125,7 @@ class Price:
         return (total + (usage.output_tokens or 0) * self.output) / _MILLION
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """A cost in USD and where it comes from: `provider`, `override` or `genai-prices@VERSION`."""
 
     cost: Decimal
@@ -168,6 +172,8 @@ class Prices:
 
     def override(self, provider: str | None, model: str) -> Price | None:
         """The user's own price of this model, if there is one."""
+        if not self.overrides:
+            return None
         return self.overrides.get(f"{provider}/{model}") or self.overrides.get(model)
 
     def quote(
@@ -198,10 +204,12 @@ class Prices:
             if not wait:
                 return None
             self.load()
-        special = tuple((name, value) for name, value in (conditions or {}).items() if value not in _STANDARD)
-        found = next((pair for pair in _candidates(provider, model) if self._knows(pair)), None)
-        cost = None if found is None else self._cost(*found, counts, special, at)
-        return None if cost is None else Quote(cost, self._source)
+        special = _special(conditions) if conditions else ()
+        for found in _candidates(provider, model):
+            if self._knows(found):
+                cost = self._cost(*found, counts, special, at)
+                return None if cost is None else Quote(cost, self._source)
+        return None
 
     def _knows(self, pair: tuple[str, str]) -> bool:
         """Whether the price data has this model of this provider."""
@@ -225,19 +233,19 @@ class Prices:
         special: _Conditions,
         at: int | None,
     ) -> Decimal | None:
-        when = datetime.fromtimestamp(at / 1e9, timezone.utc) if at else datetime.now(timezone.utc)
+        at = at or time.time_ns()
         if not _adds_up(counts):
-            return self._calculated(provider, model, counts, special, when)
+            return self._calculated(provider, model, counts, special, _moment(at))
         used = {unit: count for unit, count in counts.items() if count}
-        key = (provider, model, special, tuple(used), when.toordinal())
+        key = (provider, model, special, tuple(used), at // _DAY)
         try:
             rates = self._rates[key]
         except KeyError:
-            rates = self._linear_rates(provider, model, tuple(used), special, when)
+            rates = self._linear_rates(provider, model, tuple(used), special, _moment(at))
             _remember(self._rates, key, rates)
         if rates:
             return _times(rates, used)
-        return None if rates is None else self._calculated(provider, model, counts, special, when)
+        return None if rates is None else self._calculated(provider, model, counts, special, _moment(at))
 
     def _calculated(
         self, provider: str, model: str, counts: Mapping[str, Any], special: _Conditions, when: datetime
@@ -288,6 +296,14 @@ class Prices:
         return tuple(rates) if _times(rates, base) == start.total_price else ()
 
 
+def _special(conditions: Mapping[str, str]) -> _Conditions:
+    return tuple((name, value) for name, value in conditions.items() if value not in _STANDARD)
+
+
+def _moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1e9, timezone.utc)
+
+
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
     if len(memory) >= _KEPT:
         memory.clear()
@@ -295,12 +311,21 @@ def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def _times(rates: Iterable[Decimal], counts: Mapping[str, int | float]) -> Decimal:
-    return sum((rate * Decimal(str(count)) for rate, count in zip(rates, counts.values(), strict=True)), Decimal(0))
+    total = Decimal(0)
+    for rate, count in zip(rates, counts.values(), strict=True):
+        total += rate * (count if type(count) is int else Decimal(str(count)))
+    return total
 
 
 def _adds_up(counts: Mapping[str, int | float]) -> bool:
     """Whether the parts fit beside each other into what they are parts of: there all prices are linear."""
-    return all(sum(counts.get(part, 0) for part in parts) <= counts.get(total, 0) for total, parts in _PARTS.items())
+    for total, parts in _PARTS.items():
+        rest = counts.get(total, 0)
+        for part in parts:
+            rest -= counts.get(part, 0)
+        if rest < 0:
+            return False
+    return True
 
 
 def _is_special(answer: Any, special: dict[str, str], when: datetime) -> bool:
@@ -342,7 +367,7 @@ def _counts(usage: Usage) -> dict[str, int | float] | None:
 
     Output without input is half a bill, and so are parts without their total: they count as unknown.
     """
-    counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name)) is not None}
+    counts = {unit: count for unit, count in zip(_UNITS.values(), _USED(usage), strict=True) if count is not None}
     return counts if "input_tokens" in counts or counts.keys() == {"audio_seconds"} else None
 
 
@@ -350,7 +375,8 @@ _RESOURCE = re.compile(r"^(publishers/[^/]+/)?models/")
 """What Google puts before a model's name."""
 
 
-def _candidates(provider: str | None, model: str) -> list[tuple[str, str]]:
+@functools.lru_cache(maxsize=_KEPT)
+def _candidates(provider: str | None, model: str) -> tuple[tuple[str, str], ...]:
     """(provider, model) pairs to look up in turn: as told, then by the prefix in the model's own name."""
     known = _PROVIDERS.get(provider or "", provider or "")
     model = _RESOURCE.sub("", model)
@@ -360,4 +386,4 @@ def _candidates(provider: str | None, model: str) -> list[tuple[str, str]]:
         pairs.append((_PROVIDERS.get(prefix, prefix), rest))
     elif rest:
         pairs.append((known, rest))
-    return pairs
+    return tuple(pairs)

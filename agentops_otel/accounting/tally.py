@@ -15,6 +15,8 @@ from agentops_otel.conventions.attributes import read_text, read_usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agentops_otel.conventions.model import Usage
+
 _ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
 _TOTAL_NAMES = {
     "input_tokens": names.TOTAL_INPUT_TOKENS,
@@ -60,14 +62,15 @@ class Part:
     cost: Decimal | None = None
     unpriced_calls: int = 0
 
-    def add(self, attributes: Mapping[str, Any], prefix: str = "", *, billed: bool = True) -> None:
-        """Count one call by its attributes; `prefix` is where a fetched response keeps its usage."""
+    def add(self, usage: Usage | None, cost: Decimal | None, *, billed: bool = True) -> None:
+        """Count one call by what it used and cost."""
         self.calls += 1
-        usage = read_usage(attributes, prefix)
         if usage is not None:
-            for name in _TOTAL_NAMES:
-                setattr(self, name, getattr(self, name) + (getattr(usage, name) or 0))
-        cost = cost_of(attributes)
+            self.input_tokens += usage.input_tokens or 0
+            self.output_tokens += usage.output_tokens or 0
+            self.cache_read_tokens += usage.cache_read_tokens or 0
+            self.cache_write_tokens += usage.cache_write_tokens or 0
+            self.reasoning_tokens += usage.reasoning_tokens or 0
         if cost is None and billed:
             self.unpriced_calls += 1
         self.charge(cost)
@@ -191,8 +194,9 @@ class Tally:
         billed = awaited or _billed(record)
         if awaited and response_id:
             self._awaited[str(response_id)] = _model_of(attributes)
+        usage, cost = read_usage(attributes), cost_of(attributes)
         for part in (self.total, self._part(_model_of(attributes))):
-            part.add(attributes, billed=billed)
+            part.add(usage, cost, billed=billed)
 
     def _add_fetched(self, record: SpanRecord) -> None:
         """A response created in the background brings its usage with the fetch that finds it finished."""
@@ -206,8 +210,9 @@ class Tally:
             part.unpriced_calls -= 1
         if not self.by_model[model].calls:
             del self.by_model[model]
+        usage, cost = read_usage(attributes, names.FETCHED), cost_of(attributes)
         for part in (self.total, self._part(_model_of(attributes))):
-            part.add(attributes, prefix=names.FETCHED)
+            part.add(usage, cost)
 
     def _part(self, model: str) -> Part:
         return self.by_model.setdefault(model, Part())

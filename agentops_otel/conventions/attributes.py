@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.conventions.model import Request, Response, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Attributes = dict[str, Any]
+_HIGHEST = 2**63
 
 
 def _int(value: Any) -> int | None:
+    if type(value) is int and -_HIGHEST < value < _HIGHEST:
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
-    return int(value) if abs(value) < 2**63 else None
+    return int(value) if abs(value) < _HIGHEST else None
 
 
 def _count(value: Any) -> int | None:
+    if type(value) is int and 0 <= value < _HIGHEST:
+        return value
     whole = _int(value)
     return whole if whole is not None and whole >= 0 else None
 
@@ -137,24 +144,36 @@ _USAGE: tuple[Row, ...] = (
 )
 
 
-def _write(thing: Any, rows: Iterable[Row], attributes: Attributes, prefix: str = "") -> Attributes:
-    for field, name, clean in rows:
-        value = getattr(thing, field)
-        if value is not None and value is not False:
-            value = clean(value)
-            if value is not None:
-                attributes[prefix + name] = value
-    return attributes
+class Table:
+    """Fields of a thing and the attributes that they become; all fields are taken at once, for most are None."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows = rows
+        self._columns = [(name, clean) for _, name, clean in rows]
+        self._values = attrgetter(*(field for field, _, _ in rows))
+
+    def write(self, thing: Any, attributes: Attributes, prefix: str = "") -> Attributes:
+        """Add the thing's attributes to these; values of the wrong type are left out."""
+        for (name, clean), value in zip(self._columns, self._values(thing), strict=True):
+            if value is not None and value is not False:
+                cleaned = clean(value)
+                if cleaned is not None:
+                    attributes[prefix + name] = cleaned
+        return attributes
+
+    def read(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that these attributes tell of."""
+        cleaned = {field: clean(attributes[name]) for field, name, clean in self.rows if name in attributes}
+        return {field: value for field, value in cleaned.items() if value is not None}
 
 
-def _read(kind: Any, rows: Iterable[Row], attributes: Mapping[str, Any]) -> Any:
-    cleaned = {field: clean(attributes[name]) for field, name, clean in rows if name in attributes}
-    return kind(**{field: value for field, value in cleaned.items() if value is not None})
+_REQUESTS, _RESPONSES, _USAGES = Table(_REQUEST), Table(_RESPONSE), Table(_USAGE)
+_USAGE_ROWS = {name: (field, clean) for field, name, clean in _USAGE}
 
 
 def write_request(request: Request) -> Attributes:
     """The attributes of a request; values of the wrong type are left out."""
-    attributes = _write(request, _REQUEST, {})
+    attributes = _REQUESTS.write(request, {})
     return attributes | _more(request.more) if request.more else attributes
 
 
@@ -180,11 +199,11 @@ def _plain(value: Any) -> Any:
 
 def write_response(response: Response, *, fetched: bool = False) -> Attributes:
     """The attributes of a response; those of a `fetched` one keep its usage apart from the first call's."""
-    attributes = _write(response, _RESPONSE, {})
+    attributes = _RESPONSES.write(response, {})
     if response.openai and names.SERVICE_TIER in attributes:
         attributes[names.OPENAI_RESPONSE_SERVICE_TIER] = attributes.pop(names.SERVICE_TIER)
     if response.usage is not None:
-        _write(response.usage, _USAGE, attributes, names.FETCHED if fetched else "")
+        _USAGES.write(response.usage, attributes, names.FETCHED if fetched else "")
     if response.inner:
         attributes[names.INNER_USAGE] = [_inner(model, usage) for model, usage in response.inner]
     return attributes | _more(response.more) if response.more else attributes
@@ -192,13 +211,12 @@ def write_response(response: Response, *, fetched: bool = False) -> Attributes:
 
 def read_request(attributes: Mapping[str, Any]) -> Request:
     """The request that these attributes tell of."""
-    request: Request = _read(Request, _REQUEST, attributes)
-    return request
+    return Request(**_REQUESTS.read(attributes))
 
 
 def read_response(attributes: Mapping[str, Any]) -> Response:
     """The response that these attributes tell of, usage included."""
-    response: Response = _read(Response, _RESPONSE, attributes)
+    response = Response(**_RESPONSES.read(attributes))
     if names.OPENAI_RESPONSE_SERVICE_TIER in attributes:
         response.service_tier, response.openai = attributes[names.OPENAI_RESPONSE_SERVICE_TIER], True
     response.usage = read_usage(attributes)
@@ -207,7 +225,7 @@ def read_response(attributes: Mapping[str, Any]) -> Response:
 
 
 def _inner(model: str | None, usage: Usage) -> str:
-    return plain.to_json(_write(usage, _USAGE, {} if model is None else {names.RESPONSE_MODEL: model}))
+    return plain.to_json(_USAGES.write(usage, {} if model is None else {names.RESPONSE_MODEL: model}))
 
 
 def read_inner(attributes: Mapping[str, Any]) -> list[tuple[str | None, Usage]]:
@@ -238,17 +256,15 @@ def read_text(attributes: Mapping[str, Any], name: str) -> str | None:
 
 def read_usage(attributes: Mapping[str, Any], prefix: str = "") -> Usage | None:
     """The usage that these attributes tell of; None where they tell of none."""
-    usage = Usage()
-    found = False
-    for field, name, clean in _USAGE:
+    told: dict[str, Any] = {}
+    for name in _USAGE_ROWS.keys() & attributes.keys() if not prefix else _USAGE_ROWS:
         value = attributes.get(prefix + name)
-        if value is None:
-            continue
-        value = _decimal(value) if field == "cost" else clean(value)
         if value is not None:
-            found = True
-            setattr(usage, field, value)
-    return usage if found else None
+            field, clean = _USAGE_ROWS[name]
+            cleaned = _decimal(value) if field == "cost" else clean(value)
+            if cleaned is not None:
+                told[field] = cleaned
+    return Usage(**told) if told else None
 
 
 def _decimal(value: Any) -> Decimal | None:

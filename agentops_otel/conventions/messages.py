@@ -41,11 +41,12 @@ _FINISH_REASONS = {
 
 def write_content(content: Content) -> Attributes:
     """What was sent, as the JSON strings of the conventions."""
-    attributes = {}
+    attributes: Attributes = {}
     if content.messages:
         attributes[names.INPUT_MESSAGES] = write_messages(content.messages)
     if content.system:
-        attributes[names.SYSTEM_INSTRUCTIONS] = plain.to_json([_part(part) for part in content.system])
+        copy = plain.Copy()
+        attributes[names.SYSTEM_INSTRUCTIONS] = plain.encoded([_part(part, copy) for part in content.system])
     if content.tools:
         attributes[names.TOOL_DEFINITIONS] = plain.to_json([_tool(tool) for tool in content.tools])
     if content.arguments is not None:
@@ -68,51 +69,56 @@ def write_output(answered: Output) -> Attributes:
 
 def write_messages(messages: Sequence[Message], *, answered: bool = False) -> str:
     """Messages as JSON; those that a model `answered` carry a finish reason in the conventions' words."""
-    return plain.to_json([_message(message, answered=answered) for message in messages])
+    copy = plain.Copy()
+    return plain.encoded([_message(message, copy, answered=answered) for message in messages[: plain.ITEM_LIMIT]])
 
 
-def _message(message: Message, *, answered: bool) -> dict[str, Any]:
-    written: dict[str, Any] = {"role": message.role, "parts": [_part(part) for part in message.parts]}
+def _message(message: Message, copy: plain.Copy, *, answered: bool) -> dict[str, Any]:
+    parts = [_part(part, copy) for part in message.parts[: plain.ITEM_LIMIT]]
+    written: dict[str, Any] = {"role": copy.of(message.role), "parts": parts}
     if message.name:
-        written["name"] = message.name
+        written["name"] = copy.of(message.name)
     if answered:
         reason = message.finish_reason or "error"
-        written["finish_reason"] = _FINISH_REASONS.get(reason, reason)
+        written["finish_reason"] = copy.of(_FINISH_REASONS.get(reason, reason))
     return written
 
 
-def _part(part: Part) -> dict[str, Any]:  # noqa: PLR0911 - one row for each kind of part
-    if isinstance(part, Text):
-        return {"type": "text", "content": part.content}
-    if isinstance(part, Reasoning):
-        return {"type": "reasoning", "content": part.content}
+def _part(part: Part, copy: plain.Copy) -> dict[str, Any]:  # noqa: PLR0911 - one row for each kind of part
+    kind = type(part)
+    if kind is Text:
+        return {"type": "text", "content": copy.of(part.content)}  # type: ignore[union-attr]
+    if kind is Reasoning:
+        return {"type": "reasoning", "content": copy.of(part.content)}  # type: ignore[union-attr]
     if isinstance(part, ToolCall):
+        name, call_id, arguments = copy.of(part.name), copy.of(part.id), copy.of(part.arguments)
         if part.server:
-            call = {"type": part.name, "arguments": part.arguments}
-            return {"type": "server_tool_call", "name": part.name, "id": part.id, "server_tool_call": call}
-        return {"type": "tool_call", "name": part.name, "id": part.id, "arguments": part.arguments}
+            call = {"type": name, "arguments": arguments}
+            return {"type": "server_tool_call", "name": name, "id": call_id, "server_tool_call": call}
+        return {"type": "tool_call", "name": name, "id": call_id, "arguments": arguments}
     if isinstance(part, ToolResult):
+        response = copy.of(part.response)
         if part.server:
-            answer = {"type": "result", "result": part.response}
-            return {"type": "server_tool_call_response", "id": part.id, "server_tool_call_response": answer}
-        return {"type": "tool_call_response", "id": part.id, "response": part.response}
+            answer = {"type": "result", "result": response}
+            return {"type": "server_tool_call_response", "id": copy.of(part.id), "server_tool_call_response": answer}
+        return {"type": "tool_call_response", "id": copy.of(part.id), "response": response}
     if isinstance(part, Media):
-        return _media(part)
-    return {"type": part.type}
+        return _media(part, copy)
+    return {"type": copy.of(part.type)}  # type: ignore[union-attr]
 
 
-def _media(part: Media) -> dict[str, Any]:
-    written: dict[str, Any] = {"type": "blob", "modality": part.modality}
+def _media(part: Media, copy: plain.Copy) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": "blob", "modality": copy.of(part.modality)}
     if part.mime_type:
-        written["mime_type"] = part.mime_type
+        written["mime_type"] = copy.of(part.mime_type)
     if part.file_id is not None:
-        written |= {"type": "file", "file_id": part.file_id}
+        written |= {"type": "file", "file_id": copy.of(part.file_id)}
     elif part.uri is not None:
-        written |= {"type": "uri", "uri": part.uri}
+        written |= {"type": "uri", "uri": copy.of(part.uri)}
     elif part.data is not None and len(part.data) > plain.BLOB_LIMIT:
         written |= {"type": "uri", "uri": f"omitted:{len(part.data) * 3 // 4}-bytes"}
     else:
-        written["content"] = part.data or ""
+        written["content"] = copy.of(part.data or "")
     return written
 
 

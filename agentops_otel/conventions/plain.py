@@ -18,7 +18,7 @@ BLOB_LIMIT = 65_536
 DEPTH_LIMIT = 32
 SIZE_LIMIT = 10_000_000
 """Characters of one value that are kept, whatever its parts; what comes after them is left out."""
-_ITEM_LIMIT = 10_000
+ITEM_LIMIT = 10_000
 _ITEM_SIZE = 64
 """What a value counts beside its text: values that hold each other many times over have no text at all."""
 _LEFT_OUT = "…"
@@ -39,7 +39,11 @@ def text(value: str) -> str:
 
 def to_json(value: Any) -> str:
     """The value as JSON, valid whatever it is: NaN as text, foreign objects by their fields or as text."""
-    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return encoded(plain(value))
+
+
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+"""JSON of what is plain already, as everything is that a `Copy` gives."""
 
 
 def told(value: Any) -> str:
@@ -52,30 +56,35 @@ def plain(value: Any) -> Any:
 
     Iterators are not touched: they belong to the caller, and reading one would empty it.
     """
-    return _Copy().of(value, DEPTH_LIMIT)
+    return Copy().of(value)
 
 
-class _Copy:
-    """One value under copy, and how much of it may still be kept."""
+class Copy:
+    """One value under copy, and how much of it may still be kept: for values that are put together of foreign parts."""
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
         self._left = SIZE_LIMIT
 
-    def of(self, value: Any, depth: int) -> Any:
+    def of(self, value: Any, depth: int = DEPTH_LIMIT) -> Any:
         """The copy of this part of it."""
         if value is None or value is True or value is False:
             return value
+        if type(value) is str:
+            return self.text(value)
         self._left -= _ITEM_SIZE
         if self._left < 0:
             return _LEFT_OUT
         try:
             return self._leaf(value) if isinstance(value, _LEAVES) else self._branch(value, depth)
         except Exception:  # a value that cannot be read is the caller's own, and spoils nothing else
-            return self._text(described(value))
+            return self.text(described(value))
 
-    def _text(self, value: str) -> str:
+    def text(self, value: str) -> str:
+        """The copy of a text."""
+        if self._left < 0:
+            return _LEFT_OUT
         self._left -= len(value)
         return text(value)
 
@@ -83,9 +92,9 @@ class _Copy:
         if isinstance(value, Enum):
             return self.of(value.value, 1)
         if isinstance(value, str):
-            return self._text(str.__str__(value))
+            return self.text(str.__str__(value))
         if isinstance(value, int):
-            return int(value) if abs(value) < 2**63 else self._text(described(value))
+            return int(value) if abs(value) < 2**63 else self.text(described(value))
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else str(value)
         return f"<{len(value)} bytes>"
@@ -98,22 +107,22 @@ class _Copy:
         if isinstance(value, (list, tuple, set, frozenset)):
             return self._list(value, depth - 1)
         found = _fields(value)
-        return self._text(described(value)) if found is None else self._dict(found, depth - 1)
+        return self.text(described(value)) if found is None else self._dict(found, depth - 1)
 
     def _dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         copy: dict[str, Any] = {}
         for key, item in value.items():
-            if len(copy) == _ITEM_LIMIT or self._left < 0:
+            if len(copy) == ITEM_LIMIT or self._left < 0:
                 copy[_LEFT_OUT] = f"[truncated, {len(value)} items]"
                 break
-            name = self._text(str.__str__(key) if isinstance(key, str) else described(key))
+            name = self.text(str.__str__(key) if isinstance(key, str) else described(key))
             copy[name] = self.of(item, depth)
         return copy
 
     def _list(self, value: Collection[Any], depth: int) -> list[Any]:
         copy: list[Any] = []
         for item in value:
-            if len(copy) == _ITEM_LIMIT or self._left < 0:
+            if len(copy) == ITEM_LIMIT or self._left < 0:
                 copy.append(f"…[truncated, {len(value)} items]")
                 break
             copy.append(self.of(item, depth))

@@ -17,13 +17,13 @@ from agentops_otel.conventions.messages import write_content, write_output
 from agentops_otel.conventions.model import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
     from agentops_otel.engine.metrics import Metrics
-    from agentops_otel.engine.operation import Operation, Sent, Server
+    from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
     from agentops_otel.faults import Faults
 
 _SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)-[\w*-]{6,}|\bBearer\s+\S+|\bAKIA\w{12,}", re.IGNORECASE)
@@ -43,8 +43,8 @@ class Recorder:
     parent: Callable[[], Context | None] = lambda: None
     content: bool = True
     metrics: Metrics | None = None
-    enrich: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
-    """Adds what accounting knows, to a span that can still be written."""
+    enrich: Callable[[Span], None] | None = None
+    """Adds what accounting knows to the span of a billed call that can still be written."""
     open_streams: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
     seen_batches: set[str] = field(default_factory=set)
     """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
@@ -55,7 +55,7 @@ class Recorder:
         request = self.guarded("request", Request, operation.request, sent.arguments)
         attributes = self._attributes(operation, sent.server, request)
         if self.content and operation.content is not None:
-            attributes |= self.guarded("content", dict, lambda: write_content(operation.content(sent.arguments)))  # type: ignore[misc]
+            attributes.update(self.guarded("content", dict, _asked, operation, sent.arguments))
         span = self.tracer_of(sent.library).start_span(
             _named(operation, request),
             context=self.parent() if context is None else context,
@@ -65,16 +65,16 @@ class Recorder:
         return Call(self, span, sent, request) if span.is_recording() else None
 
     def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
-        attributes: dict[str, Any] = {names.SPAN_KIND: operation.kind}
-        if server.provider:
-            attributes[names.PROVIDER_NAME] = server.provider
+        attributes: dict[str, Any] = self.guarded("request attributes", dict, write_request, request)
+        attributes[names.SPAN_KIND] = operation.kind
         if operation.name not in names.UNNAMED_OPERATIONS:
             attributes[names.OPERATION_NAME] = operation.name
+        if server.provider:
+            attributes[names.PROVIDER_NAME] = server.provider
         if server.address is not None:
             attributes[names.SERVER_ADDRESS] = server.address
             if server.port is not None:
                 attributes[names.SERVER_PORT] = server.port
-        attributes.update(self.guarded("request attributes", dict, write_request, request))
         return attributes
 
     def guarded(self, place: str, default: Callable[[], Any], function: Callable[..., Any], *arguments: Any) -> Any:
@@ -155,16 +155,18 @@ class Call:
         reasons = response.finish_reasons
         if not complete and not (reasons and "error" not in reasons):
             response.finish_reasons = reasons or ["error"]
-            left = {names.STREAM_OUTCOME: "abandoned"}
+            outcome = "abandoned"
         else:
-            left = {}
-        attributes = write_response(response, fetched=operation.name == names.FETCH_RESPONSE) | left
+            outcome = None
+        attributes = write_response(response, fetched=operation.name == names.FETCH_RESPONSE)
+        if outcome is not None:
+            attributes[names.STREAM_OUTCOME] = outcome
         if response.usage is None and operation.billed:
             attributes[names.USAGE_MISSING] = True
         if self.first_chunk is not None:
             attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk - self.started
         if self.recorder.content and operation.output is not None and answer is not None:
-            attributes |= self.recorder.guarded("output", dict, lambda: write_output(operation.output(answer)))  # type: ignore[misc]
+            attributes.update(self.recorder.guarded("output", dict, _said, operation, answer))
         return attributes
 
     def _describe(self, error: BaseException) -> None:
@@ -183,21 +185,25 @@ class Call:
         )
 
     def _end(self, attributes: dict[str, Any]) -> None:
-        recorder = self.recorder
-        if recorder.enrich is not None and self.operation.billed:
-            known = {
-                names.OPERATION_NAME: self.operation.name,
-                names.PROVIDER_NAME: self.sent.server.provider,
-                names.REQUEST_MODEL: self.request.model,
-            }
-            enriched = recorder.guarded("enrich", dict, recorder.enrich, known | attributes)
-            attributes = {name: value for name, value in enriched.items() if name not in known} or attributes
+        recorder, span = self.recorder, self.span
         try:
-            recorder.guarded("attributes", dict, self.span.set_attributes, attributes)
+            recorder.guarded("attributes", dict, span.set_attributes, attributes)
+            if recorder.enrich is not None and self.operation.billed:
+                recorder.guarded("enrich", dict, recorder.enrich, span)
             if recorder.metrics is not None:
                 recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
         finally:
-            recorder.guarded("end", dict, self.span.end)
+            recorder.guarded("end", dict, span.end)
+
+
+def _asked(operation: Operation, arguments: Arguments) -> dict[str, Any]:
+    assert operation.content is not None  # noqa: S101 - begin() has looked
+    return write_content(operation.content(arguments))
+
+
+def _said(operation: Operation, answer: Any) -> dict[str, Any]:
+    assert operation.output is not None  # noqa: S101 - _answered() has looked
+    return write_output(operation.output(answer))
 
 
 def _named(operation: Operation, request: Request) -> str:

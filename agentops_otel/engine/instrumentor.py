@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 # Set by others: the first asks for silence, the second says that an instrumentor of
 # OpenTelemetry's own is recording this very call.
-_SILENCE = (
-    "suppress_instrumentation",
-    "opentelemetry.genai.client.inference.context",
-    "opentelemetry.genai.client.embedding.context",
-    "opentelemetry.genai.client.fetch_response.context",
+_SILENCE = frozenset(
+    {
+        "suppress_instrumentation",
+        "opentelemetry.genai.client.inference.context",
+        "opentelemetry.genai.client.embedding.context",
+        "opentelemetry.genai.client.fetch_response.context",
+    }
 )
 
 _PLAIN, _AWAITABLE, _STREAM, _RAW, _GENERATOR, _ASYNC_GENERATOR = range(6)
@@ -64,7 +67,7 @@ class Instrumentor:
         if self._wrapped:
             return
         for target, operation in self.targets.items():
-            self._try(target, lambda parameters, operation=operation: self._wrapper(operation, parameters))
+            self._try(target, functools.partial(self._wrapper, operation))
         for face in self.faces:
             self._try(face, lambda _: _in_its_session)
 
@@ -143,7 +146,7 @@ class Instrumentor:
             return None
         try:
             current = otel_context.get_current()
-            if any(current.get(key) for key in _SILENCE):
+            if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
                 return None
             sent = self.sent(operation, instance, arguments)
             return None if sent is None else recorder.begin(sent)
@@ -206,7 +209,7 @@ def _is_session(value: Any) -> bool:
 def _in_its_session(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The call in the session that it names, which the library does not hear of."""
     del instance
-    session = kwargs.get("session")
+    session: Any = kwargs.get("session")
     if not _is_session(session):
         return wrapped(*args, **kwargs)
     rest = {name: value for name, value in kwargs.items() if name != "session"}

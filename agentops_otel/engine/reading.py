@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 def read(thing: Any, path: str, default: Any = None) -> Any:
     """The value at a dotted path, `read(answer, "usage.prompt_tokens")`, whatever each step is; else `default`."""
-    for name in path.split(".") if "." in path else (path,):
-        if thing is None:
-            return default
+    while thing is not None and path:
+        name, _, path = path.partition(".")
         thing = thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
     return default if thing is None else thing
 

@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.fold = call.operation.fold
+        self.fold: Any = call.operation.fold
         self.each = call.operation.each
         self.keep = call.recorder.content
         self.state: Any = None
@@ -43,16 +43,23 @@ class Watch:
 
     def take(self, chunk: Any) -> None:
         """Fold one chunk that is on its way to the reader."""
+        try:
+            # What is asked of each chunk is asked once: this runs for every piece of every answer.
+            if self.state is not None and type(chunk) is not dict:
+                self.state = self.fold(self.state, chunk, self.keep)
+            else:
+                self._begin_or_shape(chunk)
+        except Exception as error:  # a malformed chunk spoils itself, not the rest
+            self.call.recorder.faults.note("engine.chunk", error)
+
+    def _begin_or_shape(self, chunk: Any) -> None:
         call = self.call
         if call.first_chunk is None:
             call.first_chunk = time.perf_counter()
-        try:
-            if self.each is not None:
-                call.one_of_batch(chunk)
-            elif self.fold is not None:
-                self.state = self.fold(self.state, shaped(chunk) if type(chunk) is dict else chunk, self.keep)
-        except Exception as error:  # a malformed chunk spoils itself, not the rest
-            call.recorder.faults.note("engine.chunk", error)
+        if self.each is not None:
+            call.one_of_batch(chunk)
+        elif self.fold is not None:
+            self.state = self.fold(self.state, shaped(chunk) if type(chunk) is dict else chunk, self.keep)
 
     passed = take
     """What to do with each item that the reader gets."""
@@ -81,11 +88,12 @@ class Watch:
 
     def iterate(self, chunks: Iterator[Any]) -> Iterator[Any]:
         """The chunks of a sync stream, each folded before it is handed on."""
+        passed = self.passed
         self.reading = True
         try:
             for chunk in chunks:
                 self.reading = False
-                self.passed(chunk)
+                passed(chunk)
                 yield chunk
                 self.reading = True
         except GeneratorExit:  # the reader left this loop, and may come back to the stream with another
@@ -98,11 +106,12 @@ class Watch:
 
     async def aiterate(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """The chunks of an async stream, each folded before it is handed on."""
+        passed = self.passed
         self.reading = True
         try:
             async for chunk in chunks:
                 self.reading = False
-                self.passed(chunk)
+                passed(chunk)
                 yield chunk
                 self.reading = True
         except GeneratorExit:

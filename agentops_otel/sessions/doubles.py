@@ -12,6 +12,8 @@ from agentops_otel.accounting.tally import is_model_call
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from agentops_otel.sessions.spans import OwnSpan
+
 OURS = "agentops_otel"
 _KEPT = 4096
 _COMMON_WORDS = frozenset(
@@ -37,7 +39,7 @@ class Doubles:
         # Outer doubles, with their parents: what is below them moves up.
         self._left_out: OrderedDict[int, int | None] = OrderedDict()
 
-    def started(self, span: ReadableSpan) -> None:
+    def started(self, span: ReadableSpan | OwnSpan) -> None:
         """A span has started."""
         if not is_model_call(span.attributes or {}) or span.context is None:
             return
@@ -49,7 +51,7 @@ class Doubles:
             while len(self._left_out) > _KEPT:
                 self._left_out.popitem(last=False)
 
-    def ended(self, span: ReadableSpan) -> bool:
+    def ended(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has ended; True if another one tells of the same call and is kept instead."""
         if span.context is None:
             return False

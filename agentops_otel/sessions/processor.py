@@ -16,9 +16,10 @@ from agentops_otel.accounting.record import SpanRecord, record_of
 from agentops_otel.accounting.tally import Tally, is_model_call
 from agentops_otel.conventions import names
 from agentops_otel.sessions.doubles import Doubles
+from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -49,6 +50,8 @@ class SessionProcessor(SpanProcessor):
     `settle` counts what is queued; `take` gives away what is counted. Both may run on any thread.
     """
 
+    takes_own_spans = True
+
     def __init__(
         self,
         prices: Prices,
@@ -71,7 +74,7 @@ class SessionProcessor(SpanProcessor):
         self._open: dict[int, Books] = {}
         # Spans may start below a session that has ended: they are late, not lost.
         self._ended: OrderedDict[int, Books] = OrderedDict()
-        self._queue: deque[ReadableSpan] = deque()
+        self._queue: deque[ReadableSpan | OwnSpan] = deque()
         self._counted: deque[SpanRecord] = deque()
         self._counting = threading.RLock()
         self._dropping = threading.Lock()
@@ -109,13 +112,13 @@ class SessionProcessor(SpanProcessor):
 
     # --- spans, on the caller's thread ---------------------------------------------------------------
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span | OwnSpan, parent_context: Context | None = None) -> None:
         """Stamp the session on a span that starts in it."""
         try:
             books = self._books_of(span, parent_context)
             if books is not None:
                 span.set_attribute(names.SESSION_ID, books.session_id)
-                agent: Any = (otel_context.get_current() if parent_context is None else parent_context).get(AGENT_KEY)
+                agent: Any = otel_context.get_value(AGENT_KEY, parent_context)
                 if agent is not None and names.AGENT_NAME not in (span.attributes or {}):
                     span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
             self._doubles.started(span)
@@ -124,13 +127,13 @@ class SessionProcessor(SpanProcessor):
         except Exception as error:
             self.faults.note("processor.on_start", error)
 
-    def _ask_for_prices(self, span: Span) -> None:
+    def _ask_for_prices(self, span: Span | OwnSpan) -> None:
         """A model is being called: by the time it answers, another thread has loaded the prices."""
         if is_model_call(span.attributes or {}):
             self.wants_prices = True
             self.wake()
 
-    def _books_of(self, span: Span, parent_context: Context | None) -> Books | None:
+    def _books_of(self, span: Span | OwnSpan, parent_context: Context | None) -> Books | None:
         trace_id = span.get_span_context().trace_id
         books = self._open.get(trace_id)
         if books is None and parent_context is not None:
@@ -138,7 +141,7 @@ class SessionProcessor(SpanProcessor):
             books = carried if carried is not None and carried.is_open else None
         return books if books is not None else self._ended.get(trace_id)
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: ReadableSpan | OwnSpan) -> None:
         """Queue a span that ended; nothing else happens on this thread."""
         try:
             attributes = span.attributes
@@ -160,11 +163,17 @@ class SessionProcessor(SpanProcessor):
         except Exception as error:
             self.faults.note("processor.on_end", error)
 
-    def enrich_now(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The attributes of a call that is about to end, with its cost if that can be told without waiting."""
-        if not self.prices.loaded:
-            return attributes
-        return enrich(attributes, self.prices, aliases=self._aliases, wait=False)
+    def enrich_now(self, span: Any) -> None:
+        """Add its cost to a span that is about to end, if that can be told without waiting.
+
+        A span of our own is enriched when it is counted: nobody sees it before.
+        """
+        if type(span) is OwnSpan or not self.prices.loaded:
+            return
+        told = dict(span.attributes or {})  # the SDK's own mapping locks at every look
+        enriched = enrich(told, self.prices, aliases=self._aliases, wait=False)
+        if enriched is not told:
+            span.set_attributes({name: value for name, value in enriched.items() if name not in told})
 
     # --- counting, on whichever thread needs the figures ---------------------------------------------
 
@@ -185,8 +194,8 @@ class SessionProcessor(SpanProcessor):
                         self.dropped += 1
                     self.faults.note("processor.settle", error)
 
-    def _count(self, span: ReadableSpan) -> None:
-        record = record_of(span)
+    def _count(self, span: ReadableSpan | OwnSpan) -> None:
+        record = span.record() if isinstance(span, OwnSpan) else record_of(span)
         record.parent_id = self._doubles.kept_parent(record.parent_id)
         record.attributes = enrich(record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
         trace_id = int(record.trace_id, 16)
