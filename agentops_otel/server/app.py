@@ -17,6 +17,7 @@ from agentops_otel.accounting.prices import Prices
 from agentops_otel.conventions import plain
 from agentops_otel.server.gate import Gate, Keys
 from agentops_otel.server.intake import BODY_LIMIT, JSON, IntakeError, answer, inflated, media_type, records_of_request
+from agentops_otel.server.jaeger import routes as jaeger_routes
 from agentops_otel.server.listing import Listing
 from agentops_otel.server.queries import export, session_json, statistics
 from agentops_otel.store.base import StoreError
@@ -75,6 +76,7 @@ def make_app(store: Store, keys: Iterable[str] = (), hosts: Iterable[str] = ()) 
             # Ids may be anybody's own, with slashes in them.
             Route("/v2/sessions/{session_id:path}/stats", endpoints.stats),
             Route("/v2/sessions/{session_id:path}/export", endpoints.export),
+            *jaeger_routes(store),
         ],
         middleware=[Middleware(Gate, hosts=hosts, keys=Keys(keys))],
         exception_handlers={IntakeError: _refused, StoreError: _unavailable},

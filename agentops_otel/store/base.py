@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.store.traces import Dependency, Operation, TraceQuery
 
 
 @dataclass(slots=True)
@@ -72,6 +73,25 @@ class Store(Protocol):
 
     def spans(self, session_id: str) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""
+
+    # --- Traces, as tracing tools ask for them; with a `project`, from this project's spans alone -----
+
+    def services(self, *, project: str | None = None) -> list[str]:
+        """The names of the services that spans came from, sorted."""
+
+    def operations(self, service: str, *, project: str | None = None) -> list[Operation]:
+        """What the newest spans of a service are called, sorted."""
+
+    def traces(self, query: TraceQuery, *, project: str | None = None) -> list[str]:
+        """The ids of the traces that are asked for, the newest first."""
+
+    def trace(
+        self, trace_id: str, *, project: str | None = None, content: bool = True, limit: int = 2**63 - 1
+    ) -> list[SpanRecord]:
+        """The spans of a trace by start time, at most `limit`; without `content`, only what is always small."""
+
+    def dependencies(self, since: int, until: int, *, project: str | None = None) -> list[Dependency]:
+        """Which services called which between these times (ns since the epoch)."""
 
     def close(self) -> None:
         """Release the files; the store opens again by itself if it is used again."""

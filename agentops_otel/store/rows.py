@@ -35,7 +35,7 @@ SPAN_COLUMNS: Final = (
 )
 """The columns of a span in the order of `row_of` and `record_from`."""
 
-_CONTENT: Final = frozenset(
+CONTENT: Final = frozenset(
     {
         *names.CONTENT,
         names.INPUT_VALUE,
@@ -61,7 +61,7 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
     attributes: dict[str, Any] = {}
     content: dict[str, Any] = {}
     for name, value in record.attributes.items():
-        if name in _CONTENT:
+        if name in CONTENT:
             content[name] = value
         elif _is_sound(name, value):
             attributes[name] = value

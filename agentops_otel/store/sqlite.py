@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from agentops_otel.store import owners, rows, schema
 from agentops_otel.store.base import SessionRow, StoreError
 from agentops_otel.store.summary import RULES, Summary, summarise
+from agentops_otel.store.traces import TraceReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +51,7 @@ _MADE: Final = ", ".join(f"{name} = ?" for name in rows.SUMMARY_COLUMNS)
 _KEEP: Final = f"UPDATE sessions SET counted = ?, rules = {RULES}, {_MADE} WHERE session_id = ?"  # noqa: S608
 
 
-class SQLiteStore:
+class SQLiteStore(TraceReading):
     """A `Store` in one SQLite file, which any number of processes and threads may use at once.
 
     Nothing is opened before the first use, and nothing is made before the first insert: reading from a

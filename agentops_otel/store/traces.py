@@ -1,0 +1,219 @@
+"""Traces in a SQLite store: services, their operations, and searches for traces, as tracing tools ask for them."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from agentops_otel.accounting.record import ERROR
+from agentops_otel.conventions import names, plain
+from agentops_otel.store import rows
+from agentops_otel.store.summary import DEFAULT_PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentops_otel.accounting.record import SpanRecord
+
+NO_SERVICE: Final = "unknown_service"
+"""The service of spans whose resource names none, as OpenTelemetry's SDKs call it."""
+
+_LATEST: Final = 2**63 - 1
+_NEWEST_SESSIONS: Final = 1000
+"""Whose spans are read for the operations of a service; all are, if these have none."""
+_LINKED_SESSIONS: Final = 10_000
+"""Whose spans are read, at most, for the dependencies between services."""
+_MOST_OPERATIONS: Final = 10_000
+
+_SERVICE: Final = f"coalesce(nullif(json_extract(attributes, '$.\"service.name\"'), ''), '{NO_SERVICE}')"
+_PROJECT: Final = f"coalesce(json_extract(attributes, '$.\"{names.PROJECT_ID}\"'), '{DEFAULT_PROJECT}')"
+# What tracing tools show as tags though it is no attribute, so that what they show can be asked for.
+_FIELDS: Final = {
+    "span.kind": "spans.kind",
+    "otel.status_code": "nullif(upper(spans.status), 'UNSET')",
+    "otel.status_description": "spans.status_message",
+    "otel.scope.name": "spans.scope",
+    "otel.scope.version": "spans.scope_version",
+}
+_HOLDS: Final = (
+    "EXISTS (SELECT 1 FROM json_each({place}) AS told WHERE told.key = ? AND (CASE told.type "
+    "WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(told.value AS TEXT) END = ? "
+    "OR (told.type IN ('integer', 'real') AND told.value = ?) "
+    "OR (told.type = 'array' AND EXISTS (SELECT 1 FROM json_each(told.value) AS item WHERE item.value = ?))))"
+)
+"""Whether a JSON object holds this key with this value; of a list, whether it is one of its items."""
+
+_OVERLAPS: Final = (
+    "sessions.first_time <= ? AND "
+    "(sessions.last_time IS NULL OR sessions.counted < sessions.changes OR sessions.last_time >= ?)"
+)
+"""Whether spans of a session may have begun in this time; where its roll-up is old, they may."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceQuery:
+    """Traces that have a span for which all of this is true; None asks for nothing.
+
+    Times and durations are in nanoseconds. `tags` are looked for among the attributes of the span, of its events
+    and of its resource, beside what tracing tools show as tags: `error`, `span.kind`, `otel.status_code`.
+    """
+
+    service: str | None = None
+    operation: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    since: int = 0
+    until: int = _LATEST
+    shortest: int | None = None
+    longest: int | None = None
+    limit: int = 100
+
+
+class Operation(NamedTuple):
+    """A name that spans of a service have, and their kind: internal, client, server, producer, consumer."""
+
+    name: str
+    kind: str
+
+
+class Dependency(NamedTuple):
+    """How often spans of one service were children of spans of another."""
+
+    parent: str
+    child: str
+    calls: int
+
+
+class TraceReading(ABC):
+    """What a SQLite store answers about traces; with a `project`, from this project's spans alone."""
+
+    @abstractmethod
+    def _fetch(self, query: str, *values: Any) -> list[Any]:
+        """All rows that this statement finds."""
+
+    def services(self, *, project: str | None = None) -> list[str]:
+        """The names of the services that spans came from, sorted."""
+        told, values = _resources(None, project)
+        return [row[0] for row in self._fetch(f"SELECT DISTINCT {_SERVICE} AS name {told} ORDER BY name", *values)]
+
+    def operations(self, service: str, *, project: str | None = None) -> list[Operation]:
+        """What the newest spans of a service are called, sorted."""
+        told, values = _resources(service, project)
+        found = f"SELECT DISTINCT name, kind FROM {{spans}} WHERE resource_id IN (SELECT id {told}) LIMIT ?"  # noqa: S608
+        newest = (
+            f"(SELECT session_id FROM sessions ORDER BY first_time DESC LIMIT {_NEWEST_SESSIONS}) AS newest "  # noqa: S608
+            "CROSS JOIN spans ON spans.session_id = newest.session_id"
+        )
+        for spans in (newest, "spans"):
+            listed = self._fetch(found.format(spans=spans), *values, _MOST_OPERATIONS)
+            if listed:
+                return sorted(Operation(*row) for row in listed)
+        return []
+
+    def traces(self, query: TraceQuery, *, project: str | None = None) -> list[str]:
+        """The ids of the traces that are asked for, those of the newest sessions first."""
+        conditions, values = _conditions(query, project)
+        statement = (
+            "SELECT DISTINCT spans.trace_id FROM sessions "  # noqa: S608 - conditions are ours, values are bound
+            f"CROSS JOIN spans ON spans.session_id = sessions.session_id WHERE {_OVERLAPS} AND {conditions} "
+            "ORDER BY sessions.first_time DESC LIMIT ?"
+        )
+        return [row[0] for row in self._fetch(statement, query.until, query.since, *values, query.limit)]
+
+    def trace(
+        self, trace_id: str, *, project: str | None = None, content: bool = True, limit: int = _LATEST
+    ) -> list[SpanRecord]:
+        """The spans of a trace by start time, at most `limit`; without `content`, only what is always small."""
+        left_out = frozenset() if content else frozenset({"content", "events", "links"})
+        columns = ", ".join("NULL" if name in left_out else f"spans.{name}" for name in rows.SPAN_COLUMNS)
+        told, values = _resources(None, project)
+        statement = (
+            f"SELECT spans.resource_id, known.attributes, {columns} FROM spans "  # noqa: S608 - our own columns
+            f"JOIN (SELECT id, attributes {told}) AS known ON known.id = spans.resource_id "
+            "WHERE spans.trace_id = ? ORDER BY spans.start_time, spans.id LIMIT ?"
+        )
+        known: dict[int, Any] = {}
+        records = []
+        for number, resource, *row in self._fetch(statement, *values, trace_id, min(limit, _LATEST)):
+            if number not in known:
+                known[number] = json.loads(resource)
+            records.append(rows.record_from(row, known[number]))
+        return records
+
+    def dependencies(self, since: int, until: int, *, project: str | None = None) -> list[Dependency]:
+        """Which services called which between these times (ns), by the spans that began then."""
+        told, values = _resources(None, project)
+        services = dict(self._fetch(f"SELECT id, {_SERVICE} {told}", *values))
+        statement = (
+            "SELECT parent.resource_id, child.resource_id, count(*) FROM "  # noqa: S608 - conditions are ours
+            f"(SELECT session_id FROM sessions WHERE {_OVERLAPS} ORDER BY first_time DESC LIMIT {_LINKED_SESSIONS}) "
+            "AS asked CROSS JOIN spans AS child ON child.session_id = asked.session_id CROSS JOIN spans AS parent "
+            "ON parent.trace_id = child.trace_id AND parent.span_id = child.parent_id "
+            "WHERE child.start_time BETWEEN ? AND ? AND child.resource_id != parent.resource_id GROUP BY 1, 2"
+        )
+        calls: Counter[tuple[str, str]] = Counter()
+        for parent, child, count in self._fetch(statement, until, since, since, until):
+            if services.keys() >= {parent, child} and services[parent] != services[child]:
+                calls[services[parent], services[child]] += count
+        return [Dependency(parent, child, count) for (parent, child), count in sorted(calls.items())]
+
+
+def _resources(service: str | None, project: str | None) -> tuple[str, list[Any]]:
+    """`FROM resources WHERE ...` for those of a service and of a project, and its values."""
+    asked = [(told, value) for told, value in ((_SERVICE, service), (_PROJECT, project)) if value is not None]
+    conditions = " AND ".join(["true", *(f"{told} = ?" for told, _ in asked)])
+    return f"FROM resources WHERE {conditions}", [plain.text(value) for _, value in asked]
+
+
+def _conditions(query: TraceQuery, project: str | None) -> tuple[str, list[Any]]:
+    """What one span must fulfil, and the values in it."""
+    told: list[str] = ["spans.start_time BETWEEN ? AND ?"]
+    values: list[Any] = [query.since, query.until]
+    if query.service is not None or project is not None:
+        found, bound = _resources(query.service, project)
+        told.append(f"spans.resource_id IN (SELECT id {found})")
+        values += bound
+    for condition, value in (
+        ("spans.name = ?", None if query.operation is None else plain.text(query.operation)),
+        ("coalesce(spans.end_time, spans.start_time) - spans.start_time >= ?", query.shortest),
+        ("coalesce(spans.end_time, spans.start_time) - spans.start_time <= ?", query.longest),
+    ):
+        if value is not None:
+            told.append(condition)
+            values.append(value)
+    for name, value in query.tags.items():
+        condition, bound = _tag(plain.text(name), plain.text(value))
+        told.append(condition)
+        values += bound
+    return " AND ".join(told), values
+
+
+def _tag(name: str, value: str) -> tuple[str, list[Any]]:
+    sought = [name, value, _number(value), value]
+    places = (
+        # What may be large is read only where it is asked for.
+        "spans.content" if name in rows.CONTENT else "spans.attributes",
+        "(SELECT attributes FROM resources WHERE id = spans.resource_id)",
+    )
+    told = [_HOLDS.format(place=place) for place in places]
+    in_event = _HOLDS.format(place="json_extract(event.value, '$.attributes')")
+    told.append(f"EXISTS (SELECT 1 FROM json_each(spans.events) AS event WHERE {in_event})")  # noqa: S608 - ours
+    values = sought * len(told)
+    if name in _FIELDS:
+        told.append(f"{_FIELDS[name]} = ?")
+        values.append(value)
+    elif name == "error" and value in {"true", "false"}:
+        told.append(f"spans.status {'=' if value == 'true' else '!='} '{ERROR}'")
+    return f"({' OR '.join(told)})", values
+
+
+def _number(value: str) -> float | None:
+    """The number that the text is, so that `1e-05` finds 0.00001; None where it is none."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
