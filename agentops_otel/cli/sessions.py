@@ -1,167 +1,287 @@
-"""`agentops-otel sessions`: what is in the store, for people and for programs."""
+"""`agentops-otel sessions`: what is in a store or on a server, for people and for programs."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from agentops_otel.cli import text
+from agentops_otel.cli import exports, overview, text
+from agentops_otel.cli.reader import Filters, NotFound, cost_condition, reading, since_of
+from agentops_otel.cli.tail import Tail
 from agentops_otel.cli.tree import render
-from agentops_otel.server.queries import duration, export_of, session_json
-from agentops_otel.store import StoreError, open_store, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
-    from agentops_otel.store import SessionRow, Store
+    from agentops_otel.cli.reader import Reader, Row
 
     _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_SHORT: Final = 8
-_ID_COLUMNS: Final = 16
-_TAG_COLUMNS: Final = 40
 _CANDIDATES: Final = 10
-_HEADINGS: Final = (
-    "ID",
-    "STARTED",
-    "STATE",
-    "TIME",
-    "COST",
-    "LLMS",
-    "TOOLS",
-    "ERRORS",
-    "IN/CACHED/OUT",
-    "TAGS",
-)
-_RIGHT: Final = frozenset({3, 4, 5, 6, 7, 8})
-
-
-class _NotFound(click.ClickException):
-    exit_code = 3
+_LOOK_SECONDS: Final = 0.5
+_END_STATES: Final = ("Success", "Failure", "Indeterminate", "running")
 
 
 class _Ambiguous(click.ClickException):
     exit_code = 2
 
 
-def _store_option(command: _Command) -> _Command:
-    option = click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
-    return option(command)
+def _read_by(read: Callable[[str], Any], expected: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A callback that reads an option's text, and says what is `expected` where it cannot."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else read(value)
+        except (ValueError, OverflowError) as error:
+            raise click.BadParameter(f"{text.clean(value)!r} is not {expected}", ctx, param) from error
+
+    return callback
+
+
+def _condition(told: str) -> str:
+    cost_condition(told)
+    return told
+
+
+_since = _read_by(since_of, "a time such as 30m, 2h, 3d or 2026-11-21")
+_cost = _read_by(_condition, "a comparison such as '>0.1' or '<=2'")
 
 
 def _id_argument(command: _Command) -> _Command:
     return click.argument("reference", metavar="ID")(command)
 
 
+def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say which sessions are wanted; the command gets them as `filters`."""
+
+    @functools.wraps(command)
+    def filtered(
+        reader: Reader,
+        end_state: tuple[str, ...],
+        tag: tuple[str, ...],
+        model: tuple[str, ...],
+        since: int | None,
+        cost: str | None,
+        **options: Any,
+    ) -> None:
+        command(reader, filters=Filters(end_state, tag, model, since, cost), **options)
+
+    states = click.Choice(_END_STATES, case_sensitive=False)
+    chosen: Callable[..., Any] = filtered
+    for option in (
+        click.option("--cost", callback=_cost, metavar="'>USD'", help="Dearer than this; also '<', '<=', '>=', '='."),
+        click.option("--since", callback=_since, metavar="TIME", help="Begun since: 30m, 2h, 3d, 2026-11-21."),
+        click.option("--model", multiple=True, metavar="NAME", help="Having called this model; may be repeated."),
+        click.option("--tag", multiple=True, metavar="TAG", help="Having this tag; repeated, all of them."),
+        click.option("--end-state", multiple=True, type=states, help="Having ended so; may be repeated."),
+    ):
+        chosen = option(chosen)
+    return chosen
+
+
 @click.group()
 def sessions() -> None:
-    """List, show and export the sessions on this machine.
+    r"""List, show, follow, export and delete sessions, here or on a server.
 
+    They are read from the store on this machine, or with --server from a server.
     An ID may be cut short; @last is the newest session, @last~1 the one before it.
+
+    \b
+    Ends with 0 when all went well, 1 after an error, 2 when called wrongly,
+    3 when there is no such session, 4 when the server wants another key,
+    5 when no server answers.
     """
 
 
 @sessions.command("ls")
+@reading
+@_filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@_store_option
-def list_sessions(limit: int, as_json: bool, store: str | None) -> None:
+def list_sessions(reader: Reader, filters: Filters, limit: int, as_json: bool) -> None:
     """List sessions, newest first."""
-    with _opened(store) as opened:
-        rows = opened.sessions(limit)
-        if as_json:
-            _print_json([session_json(row) for row in rows])
-            return
-        colour = text.wants_colour()
-        for line in _table(rows, colour) if rows else _nothing_yet(store):
-            text.say(line, colour=colour)
+    rows = reader.sessions(filters, limit)
+    if as_json:
+        _print_json(rows)
+        return
+    colour = text.wants_colour()
+    if rows:
+        lines = overview.table(rows, colour, text.columns())
+    elif filters == Filters() or not reader.sessions(Filters(), 1):
+        lines = _nothing_yet(reader)
+    else:
+        lines = [f"No session in {reader.where} is like that: ask for less, or see all with agentops-otel sessions ls"]
+    _say(lines, colour)
 
 
 @sessions.command()
+@reading
 @_id_argument
 @click.option("--json", "as_json", is_flag=True, help="Print what `export` prints.")
-@_store_option
-def show(reference: str, as_json: bool, store: str | None) -> None:
+def show(reader: Reader, reference: str, as_json: bool) -> None:
     """Show a session and its spans as a tree."""
-    with _opened(store) as opened:
-        row = _found(opened, reference, store)
-        records = opened.spans(row.session_id)
-        if as_json:
-            _print_json(export_of(row, records))
-            return
-        colour = text.wants_colour()
-        for line in (*_head(row, colour), "", *render(records, colour)):
-            text.say(line, colour=colour)
+    row = _found(reader, reference)
+    if as_json:
+        _print_json(reader.export(row["id"]))
+        return
+    colour = text.wants_colour()
+    _say([*overview.head(row, colour), "", *render(reader.spans(row["id"]), colour, text.columns())], colour)
 
 
 @sessions.command()
-@_id_argument
-@click.option("--format", "form", type=click.Choice(["json"]), default="json", show_default=True)
+@reading
+@click.argument("reference", metavar="[ID]", required=False)
+@_filter_options
+@click.option("--by", type=click.Choice(["day", "end-state", "tag"]), default="day", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_json: bool) -> None:
+    """Count calls, tokens and cost: of a session by model, without an ID of all sessions by day."""
+    colour = text.wants_colour()
+    if reference is None:
+        told = overview.totals(reader.sessions(filters), by)
+        lines = overview.totals_table(told, by, colour, text.columns())
+        _print_json(told) if as_json else _say(lines, colour)
+        return
+    if filters != Filters():
+        raise click.UsageError("filters choose among all sessions: leave out the ID, or the filters")
+    row = _found(reader, reference)
+    figures = reader.statistics(row["id"])
+    if as_json:
+        _print_json(figures)
+    else:
+        _say([*overview.head(row, colour), "", *overview.by_model(figures, colour)], colour)
+
+
+@sessions.command()
+@reading
+@click.argument("reference", metavar="[ID]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print each span as a line of OTLP JSON.")
+def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
+    """Follow sessions while they run: each span as it ends.
+
+    With an ID, from the beginning of this session to its end; without one, whatever happens from now on,
+    until Ctrl-C.
+    """
+    colour = text.wants_colour()
+    followed = Tail(
+        reader, None if reference is None else _found(reader, reference)["id"], colour=colour, as_json=as_json
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        _say(followed.begin(), colour)
+        if reference is None and not as_json and sys.stderr.isatty():
+            click.echo("Waiting for what happens; Ctrl-C ends it.", err=True)
+        while not followed.is_over:
+            time.sleep(_LOOK_SECONDS)
+            _say(followed.look(), colour)
+
+
+@sessions.command()
+@reading
+@click.argument("references", metavar="[ID]...", nargs=-1)
+@_filter_options
+@click.option("--all", "everything", is_flag=True, help="All sessions, or all that the filters leave.")
+@click.option("--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-@_store_option
-def export(reference: str, form: str, output: Path | None, store: str | None) -> None:  # noqa: ARG001 - one form so far
-    """Print all that is known of a session as JSON."""
-    with _opened(store) as opened:
-        row = _found(opened, reference, store)
-        whole = export_of(row, opened.spans(row.session_id))
+def export(
+    reader: Reader, references: tuple[str, ...], filters: Filters, everything: bool, form: str, output: Path | None
+) -> None:
+    r"""Print all that is known of sessions.
+
+    \b
+    json   one object, an array of several
+    jsonl  a session in each line
+    csv    a row for each LLM call, tool call, action and error
+    otlp   the spans of a session in each line, as any OpenTelemetry collector reads them
+    """
+    if bool(references) == everything:
+        raise click.UsageError("say which sessions: an ID such as @last, several, or --all")
+    if references and filters != Filters():
+        raise click.UsageError("filters choose among all sessions: use them with --all")
+    ids = [row["id"] for row in reader.sessions(filters)] if everything else _ids(reader, references)
+    pieces = exports.written(reader, _with_progress(ids, output), form, as_list=everything or len(ids) > 1)
     if output is None or str(output) == "-":
-        _print_json(whole)
+        for piece in pieces:
+            click.echo(_encoded(piece), nl=False)
         return
     try:
-        output.write_text(_json(whole) + "\n", encoding="utf-8")
+        with output.open("wb") as file:
+            file.writelines(_encoded(piece) for piece in pieces)
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror or error}") from error
-    click.echo(f"{whole['session']['id']} is written to {output}", err=True)
+    click.echo(f"{ids[0] if len(ids) == 1 else text.several(len(ids), 'session')} written to {output}", err=True)
+
+
+@sessions.command("rm")
+@reading
+@click.argument("references", metavar="ID...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove(reader: Reader, references: tuple[str, ...], yes: bool) -> None:
+    """Delete sessions and all their spans, for good."""
+    rows = [_found(reader, reference) for reference in references]
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is there to ask: say --yes to delete")
+        for row in rows:
+            click.echo(f"  {overview.brief(row)}", err=True)
+        if not click.confirm(f"Delete {text.several(len(rows), 'session')} in {reader.where}?", err=True):
+            raise click.ClickException("nothing is deleted")
+    for row in {row["id"]: row for row in rows}.values():
+        reader.delete(row["id"])
+        click.echo(f"Deleted {text.clean(row['id'])}")
 
 
 # --- Finding ------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _opened(path: str | None) -> Iterator[Store]:
-    """The store, closed at the end; what it cannot do ends the command with 1."""
-    try:
-        with contextlib.closing(open_store(path)) as store:
-            yield store
-    except StoreError as error:
-        raise click.ClickException(text.clean(error)) from error
+def _ids(reader: Reader, references: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_id(reader, reference) for reference in references))
 
 
-def _found(store: Store, reference: str, path: str | None) -> SessionRow:
-    ids = store.find(reference)
-    if len(ids) > 1:
-        raise _Ambiguous("\n".join(_candidates(store, reference, ids)))
-    row = store.session(ids[0]) if ids else None
+def _found(reader: Reader, reference: str) -> Row:
+    row = reader.session(_id(reader, reference))
     if row is None:
-        if not store.sessions(1):
-            raise _NotFound("\n".join(_nothing_yet(path)))
-        raise _NotFound(
-            f"no session in {resolve(path)} is called {text.clean(reference)!r}\n"
-            "See which there are: agentops-otel sessions ls"
-        )
+        raise _missing(reader, reference)
     return row
 
 
-def _candidates(store: Store, reference: str, ids: list[str]) -> Iterator[str]:
+def _id(reader: Reader, reference: str) -> str:
+    ids = reader.find(reference)
+    if len(ids) > 1:
+        raise _Ambiguous("\n".join(_candidates(reader, reference, ids)))
+    if not ids:
+        raise _missing(reader, reference)
+    return ids[0]
+
+
+def _missing(reader: Reader, reference: str) -> NotFound:
+    if not reader.sessions(Filters(), 1):
+        return NotFound("\n".join(_nothing_yet(reader)))
+    return NotFound(
+        f"no session in {reader.where} is called {text.clean(reference)!r}\n"
+        "See which there are: agentops-otel sessions ls"
+    )
+
+
+def _candidates(reader: Reader, reference: str, ids: list[str]) -> Iterator[str]:
     yield f"{text.clean(reference)!r} may be any of {len(ids)} sessions; give more of the id:"
     for session_id in ids[:_CANDIDATES]:
-        row = store.session(session_id)
+        row = reader.session(session_id)
         if row is not None:
-            told = text.clean(session_id), _started(row), _state(row, colour=False), _tags(row)
-            yield f"  {'  '.join(told)}".rstrip()
+            yield f"  {overview.brief(row)}"
     if len(ids) > _CANDIDATES:
         yield f"  and {len(ids) - _CANDIDATES} more"
 
 
-def _nothing_yet(path: str | None) -> list[str]:
+def _nothing_yet(reader: Reader) -> list[str]:
     return [
-        f"No sessions yet in {resolve(path)}",
+        f"No sessions yet in {reader.where}",
         "See one in a few seconds: agentops-otel demo",
         "Record your own:          import agentops_otel; agentops_otel.init()",
     ]
@@ -170,106 +290,25 @@ def _nothing_yet(path: str | None) -> list[str]:
 # --- Printing -----------------------------------------------------------------------------------------------
 
 
-def _json(value: Any) -> str:
-    return text.harmless_json(json.dumps(value, ensure_ascii=False, indent=2))
+def _say(lines: Iterable[str], colour: bool) -> None:
+    for line in lines:
+        text.say(line, colour=colour)
 
 
 def _print_json(value: Any) -> None:
-    click.echo(_json(value).encode("utf-8"))
+    click.echo(_encoded(exports.indented(value)))
 
 
-def _table(rows: list[SessionRow], colour: bool) -> list[str]:
-    headings = tuple(text.paint(heading, None, on=colour, dim=True) for heading in _HEADINGS)
-    return text.aligned([headings, *(_line(row, colour) for row in rows)], right=_RIGHT)
+def _encoded(piece: str) -> bytes:
+    """As UTF-8 whatever the terminal's own encoding; a lone surrogate, which has none, as an escape."""
+    return piece.encode("utf-8", "backslashreplace")
 
 
-def _line(row: SessionRow, colour: bool) -> tuple[str, ...]:
-    errors = text.paint(str(row.errors), "red", on=colour) if row.errors else "0"
-    tokens = (row.tokens.get(kind, 0) for kind in ("input_tokens", "cache_read_tokens", "output_tokens"))
-    return (
-        _short(row.session_id),
-        _started(row),
-        _state(row, colour=colour),
-        text.span_of_time(_seconds(row)),
-        text.money(row.cost, unpriced=row.unpriced_calls),
-        str(row.llm_calls),
-        str(row.tool_calls),
-        errors,
-        "/".join(map(text.count, tokens)),
-        text.cut(_tags(row), _TAG_COLUMNS),
-    )
-
-
-def _head(row: SessionRow, colour: bool) -> list[str]:
-    reason = f": {text.clean(row.end_state_reason)}" if row.end_state_reason else ""
-    fields = [
-        ("Started", f"{text.local(row.start_time):%Y-%m-%d %H:%M:%S}, {_ago(row)}"),
-        ("Duration", text.span_of_time(_seconds(row)) + (" so far" if row.is_running else "")),
-        ("Cost", _cost(row)),
-        ("Tokens", _tokens(row)),
-        ("Calls", _calls(row, colour)),
-        ("Models", text.clean(", ".join(row.models))),
-        ("Tags", _tags(row)),
-        ("Video", text.clean(row.video or "")),
-    ]
-    title = text.paint(f"Session {text.clean(row.session_id)}", None, on=colour, bold=True)
-    told = [f"{text.paint(f'{name:<9}', None, on=colour, dim=True)} {said}" for name, said in fields if said]
-    return [title, f"{_state(row, colour=colour)}{reason}", *told]
-
-
-def _cost(row: SessionRow) -> str:
-    unknown = f"{text.several(row.unpriced_calls, 'call')} of unknown price" if row.unpriced_calls else ""
-    known = text.money(row.cost) if row.cost is not None else ""
-    return " and ".join(filter(None, (known, unknown)))
-
-
-def _tokens(row: SessionRow) -> str:
-    def parts(*kinds: tuple[str, str]) -> str:
-        told = [f"{row.tokens[kind]:,} {word}" for kind, word in kinds if row.tokens.get(kind)]
-        return f" ({', '.join(told)})" if told else ""
-
-    read = parts(("cache_read_tokens", "from cache"), ("cache_write_tokens", "to cache"))
-    written = parts(("reasoning_tokens", "reasoning"))
-    counts = row.tokens.get("input_tokens", 0), row.tokens.get("output_tokens", 0)
-    return f"{counts[0]:,} in{read}, {counts[1]:,} out{written}"
-
-
-def _calls(row: SessionRow, colour: bool) -> str:
-    errors = text.several(row.errors, "error")
-    told = [
-        text.several(row.llm_calls, "LLM call"),
-        text.several(row.tool_calls, "tool call"),
-        text.several(row.actions, "action"),
-        text.paint(errors, "red", on=colour) if row.errors else errors,
-    ]
-    return ", ".join(told)
-
-
-def _short(session_id: str) -> str:
-    """The first eight digits of a UUID; more of an id that somebody made up."""
-    shown = text.clean(session_id)
-    return shown[:_SHORT] if shown[_SHORT : _SHORT + 1] == "-" else text.cut(shown, _ID_COLUMNS)
-
-
-def _state(row: SessionRow, *, colour: bool) -> str:
-    state = "running" if row.is_running else text.clean(row.end_state)
-    return f"{text.paint('●', text.COLOURS.get(state), on=True)} {state}" if colour else state
-
-
-def _started(row: SessionRow) -> str:
-    begun, now = text.local(row.start_time), text.local(time.time_ns())
-    if begun.date() == now.date():
-        return f"{begun:%H:%M} {_ago(row)}"
-    return f"{begun:%b %d %H:%M} {_ago(row)}" if begun.year == now.year else f"{begun:%Y-%m-%d} {_ago(row)}"
-
-
-def _ago(row: SessionRow) -> str:
-    return text.ago(max(time.time_ns() - row.start_time, 0) / 10**9)
-
-
-def _seconds(row: SessionRow) -> float | None:
-    return max(time.time_ns() - row.start_time, 0) / 10**9 if row.is_running else duration(row)
-
-
-def _tags(row: SessionRow) -> str:
-    return text.clean(", ".join(row.tags))
+def _with_progress(ids: list[str], output: Path | None) -> Iterator[str]:
+    """The ids one by one; on a terminal that shows nothing else, with a bar that says how far it is."""
+    shows = sys.stderr.isatty() and (output is not None or not sys.stdout.isatty()) and len(ids) > 1
+    if not shows:
+        yield from ids
+        return
+    with click.progressbar(ids, label="Exporting", file=sys.stderr, show_pos=True) as shown:
+        yield from shown

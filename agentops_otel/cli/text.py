@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from datetime import datetime
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 COLOURS: Final = {"Success": "green", "Failure": "red", "Indeterminate": "yellow", "running": "cyan"}
 
+_NARROWEST: Final = 20
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
 # Whole escape sequences go, so that what is left of them is not read as text.
 _SEQUENCES: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
 )
-_UNSAFE_IN_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Lone surrogates too: JSON may carry them as escapes, and only as these can they be printed.
+_UNSAFE_IN_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN: Final = str.maketrans(
     {"├": "|", "└": "`", "│": "|", "─": "-", "→": ">", "●": "*", "✗": "x", "·": "-", "…": "~"}
 )
@@ -65,6 +68,11 @@ def wants_colour(environment: Mapping[str, str] = os.environ) -> bool:
     if environment.get("FORCE_COLOR"):
         return True
     return sys.stdout.isatty() and environment.get("TERM") != "dumb"
+
+
+def columns() -> int | None:
+    """How wide the terminal is that standard output goes to; None where it goes to a file or a pipe."""
+    return max(shutil.get_terminal_size().columns, _NARROWEST) if sys.stdout.isatty() else None
 
 
 def paint(text: str, colour: str | None, *, on: bool, bold: bool | None = None, dim: bool | None = None) -> str:
@@ -156,14 +164,24 @@ def cut(text: str, columns: int) -> str:
     return f"{kept}…"
 
 
-def aligned(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
-    """Rows as lines with aligned columns; those in `right` are aligned to their end."""
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+def aligned(
+    rows: Sequence[Sequence[str]], right: frozenset[int], room: int | None = None, spare: Sequence[int] = ()
+) -> list[str]:
+    """Rows as lines with aligned columns; those in `right` are aligned to their end.
+
+    Where there is `room` for so many columns of the terminal only, the table's columns in `spare` are left out
+    one by one, in this order, until the rest fits.
+    """
+    widths = dict(enumerate(max(map(width, column)) for column in zip(*rows, strict=True)))
+    for number in spare:
+        if room is None or sum(widths.values()) + 2 * (len(widths) - 1) <= room:
+            break
+        del widths[number]
     lines = []
     for row in rows:
         cells = []
-        for number, (cell, columns) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (columns - width(cell))
-            cells.append(space + cell if number in right else cell + space)
+        for number, wide in widths.items():
+            space = " " * (wide - width(row[number]))
+            cells.append(space + row[number] if number in right else row[number] + space)
         lines.append("  ".join(cells).rstrip())
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from agentops_otel.cli.text import aligned, clean, count, cut, money, paint, span_of_time, width
@@ -28,17 +29,33 @@ _COLOURS: Final = {
 }
 
 
-def render(records: Sequence[SpanRecord], colour: bool) -> list[str]:
+def render(records: Sequence[SpanRecord], colour: bool, room: int | None = None) -> list[str]:
     """The tree of these records, a line for each: kind and name, duration, tokens `in→out`, cost, error.
 
     Tokens and cost stand where the tally counts them, see `Node`. A span whose parent is not among the
-    records stands at the top.
+    records stands at the top. With `room`, the lines are made for a terminal of so many columns.
     """
-    rows = [_row(node, colour) for node in outline(records)]
-    return aligned(rows, right=frozenset({1, 2, 3})) if rows else []
+    name_columns = _NAME_COLUMNS if room is None else min(max(room // 2, _LEAST_NAME_COLUMNS), _NAME_COLUMNS)
+    deepest = _DEEPEST if room is None else min(max(room // 8, 1), _DEEPEST)
+    drawn = [(_cells(node, colour, name_columns, deepest), node) for node in outline(records)]
+    if not drawn:
+        return []
+    lines = aligned([cells for cells, _ in drawn], right=frozenset({1, 2, 3}), room=room, spare=(2, 3))
+    widest = max(map(width, lines))
+    rows = []
+    for line, (_, node) in zip(lines, drawn, strict=True):
+        remark = _remark(node, colour, _ERROR_COLUMNS if room is None else min(room - widest - 2, _ERROR_COLUMNS))
+        rows.append(f"{line}{' ' * (widest + 2 - width(line))}{remark}" if remark else line)
+    return rows
 
 
-def _row(node: Node, colour: bool) -> tuple[str, ...]:
+def one_line(node: Node, colour: bool) -> str:
+    """A span by itself, without the lines of a tree."""
+    cells = _cells(replace(node, lasts=()), colour, _NAME_COLUMNS, 0)
+    return "  ".join(filter(None, (*cells, _remark(node, colour, _ERROR_COLUMNS) if node.has_failed else "")))
+
+
+def _cells(node: Node, colour: bool, name_columns: int, deepest: int) -> tuple[str, ...]:
     duration = "…" if node.seconds is None else span_of_time(node.seconds)
     tokens = cost = ""
     figures = node.figures
@@ -46,26 +63,26 @@ def _row(node: Node, colour: bool) -> tuple[str, ...]:
         tokens = f"{count(figures.input_tokens)}→{count(figures.output_tokens)}"
     if figures is not None:
         cost = money(figures.cost, unpriced=figures.unpriced_calls)
-    return _label(node, colour), duration, tokens, cost, _remark(node, colour)
+    return _label(node, colour, name_columns, deepest), duration, tokens, cost
 
 
-def _label(node: Node, colour: bool) -> str:
-    before, kind, name = _lines(node.lasts), clean(node.kind), clean(node.name)
+def _label(node: Node, colour: bool, name_columns: int, deepest: int) -> str:
+    before, kind, name = _lines(node.lasts, deepest), clean(node.kind), clean(node.name)
     drawn = paint(before, None, on=colour, dim=True)
     drawn += paint(kind, _COLOURS.get(kind), on=colour, bold=kind == "session" or None)
     if name in {"", kind}:
         return drawn
-    return f"{drawn} {cut(name, max(_NAME_COLUMNS - width(before) - width(kind), _LEAST_NAME_COLUMNS))}"
+    return f"{drawn} {cut(name, max(name_columns - width(before) - width(kind), _LEAST_NAME_COLUMNS))}"
 
 
-def _lines(lasts: tuple[bool, ...]) -> str:
+def _lines(lasts: tuple[bool, ...], deepest: int) -> str:
     if not lasts:
         return ""
-    above = "".join("   " if last else "│  " for last in lasts[: min(len(lasts), _DEEPEST) - 1])
+    above = "".join("   " if last else "│  " for last in lasts[: min(len(lasts), deepest) - 1])
     return above + ("└─ " if lasts[-1] else "├─ ")
 
 
-def _remark(node: Node, colour: bool) -> str:
+def _remark(node: Node, colour: bool, room: int) -> str:
     if node.has_failed:
-        return paint(cut(f"✗ {clean(node.error or '')}".rstrip(), _ERROR_COLUMNS), "red", on=colour)
-    return paint("parent not received", None, on=colour, dim=True) if node.is_orphan else ""
+        return paint(cut(f"✗ {clean(node.error or '')}".rstrip(), max(room, 1)), "red", on=colour)
+    return paint(cut("parent not received", max(room, 1)), None, on=colour, dim=True) if node.is_orphan else ""

@@ -1,16 +1,14 @@
-"""Records as OTLP JSON, which every OpenTelemetry collector takes and Jaeger's current API answers with."""
+"""Records as OTLP JSON and back: what every OpenTelemetry collector takes and Jaeger's current API answers with."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.accounting.record import ERROR, OK
+from agentops_otel.accounting.record import ERROR, OK, UNSET, SpanRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from agentops_otel.accounting.record import SpanRecord
 
 _KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATES: Final = {OK: 1, ERROR: 2}
@@ -107,3 +105,72 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return {"kvlistValue": _full({"values": _attributes(value)})}
     return {"stringValue": str(value)}
+
+
+# --- Reading ------------------------------------------------------------------------------------------------
+
+_KIND_NAMES: Final = {number: name for name, number in _KINDS.items()}
+_STATE_NAMES: Final = {number: name for name, number in _STATES.items()}
+
+
+def records_of(told: Mapping[str, Any]) -> list[SpanRecord]:
+    """The records that `traces_data` was given, in the order in which it wrote them.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is not what `traces_data` writes.
+    """
+    return [
+        _record(span, resource, part.get("scope") or {})
+        for group in told["resourceSpans"]
+        for resource in [_read(group.get("resource") or {})]
+        for part in group["scopeSpans"]
+        for span in part["spans"]
+    ]
+
+
+def _record(told: Mapping[str, Any], resource: dict[str, Any], scope: Mapping[str, Any]) -> SpanRecord:
+    end, status = told.get("endTimeUnixNano"), told.get("status") or {}
+    return SpanRecord(
+        trace_id=told["traceId"],
+        span_id=told["spanId"],
+        parent_id=told.get("parentSpanId"),
+        name=told.get("name", ""),
+        start_time=int(told["startTimeUnixNano"]),
+        end_time=None if end is None else int(end),
+        kind=_KIND_NAMES.get(told.get("kind", 1), "internal"),
+        attributes=_read(told),
+        events=[
+            {
+                "name": event.get("name", ""),
+                "timestamp": int(event.get("timeUnixNano", 0)),
+                "attributes": _read(event),
+            }
+            for event in told.get("events") or ()
+        ],
+        links=[
+            {"trace_id": link.get("traceId"), "span_id": link.get("spanId"), "attributes": _read(link)}
+            for link in told.get("links") or ()
+        ],
+        status=_STATE_NAMES.get(status.get("code", 0), UNSET),
+        status_message=status.get("message"),
+        resource=resource,
+        scope=scope.get("name", ""),
+        scope_version=scope.get("version", ""),
+    )
+
+
+def _read(holder: Mapping[str, Any]) -> dict[str, Any]:
+    return {item["key"]: _plain(item["value"]) for item in holder.get("attributes") or ()}
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    ((kind, told),) = value.items()
+    if kind == "intValue":
+        return int(told)
+    if kind == "doubleValue":
+        return float(told)
+    if kind == "arrayValue":
+        return [_plain(item) for item in told.get("values") or ()]
+    if kind == "kvlistValue":
+        return _read({"attributes": told.get("values")})
+    return told

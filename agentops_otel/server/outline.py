@@ -47,6 +47,7 @@ class Node:
     failed.
     """
 
+    record: SpanRecord
     kind: str
     name: str
     lasts: tuple[bool, ...]
@@ -75,6 +76,7 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
             figures = Figures(0, 0, cost_of(record.attributes))
         kind = _kind(record)
         yield Node(
+            record=record,
             kind=kind,
             name=_name(record, kind),
             lasts=lasts,

@@ -74,6 +74,9 @@ class Store(Protocol):
     def spans(self, session_id: str) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""
 
+    def delete(self, session_id: str) -> None:
+        """Remove a session with all its records; one that is not there is removed already."""
+
     # --- Traces, as tracing tools ask for them; with a `project`, from this project's spans alone -----
 
     def services(self, *, project: str | None = None) -> list[str]:

@@ -126,6 +126,16 @@ class SQLiteStore(TraceReading):
         """All records of a session by start time."""
         return self._load(session_id, _SPANS)[1]
 
+    def delete(self, session_id: str) -> None:
+        """Remove a session and its spans, both or neither."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            with _transaction(connection, "IMMEDIATE"):
+                for table in ("spans", "sessions"):
+                    connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))  # noqa: S608
+
+        self._run(write, create=False)
+
     def close(self) -> None:
         """Release the file; it is opened again at the next use."""
         with self._locked():

@@ -1,0 +1,238 @@
+"""Where the commands read sessions from: a store on this machine or a server, asked in the same way."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import click
+
+from agentops_otel.cli import text
+from agentops_otel.server.listing import Listing
+from agentops_otel.server.queries import export_of, session_json, statistics
+from agentops_otel.store import StoreError, open_store, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.store import SessionRow, Store
+
+    _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+Row = dict[str, Any]
+"""A session as `session_json` tells it, wherever it comes from."""
+
+_EVERYTHING: Final = 2**31 - 1
+_AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_COST: Final = re.compile(r"(<=|>=|<|>|=)\s*\$?([0-9]{1,9}(?:\.[0-9]{1,12})?)")
+_COMPARED: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
+    "<": lambda cost, limit: cost < limit,
+    "<=": lambda cost, limit: cost <= limit,
+    "=": lambda cost, limit: cost == limit,
+    ">=": lambda cost, limit: cost >= limit,
+    ">": lambda cost, limit: cost > limit,
+}
+
+
+class NotFound(click.ClickException):
+    """There is no such session."""
+
+    exit_code = 3
+
+
+class Refused(click.ClickException):
+    """A server wants a key, or another one."""
+
+    exit_code = 4
+
+
+class Unreachable(click.ClickException):
+    """No server answers."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which sessions are wanted; `since` in nanoseconds since the epoch, `cost` as `>0.1`. All must hold."""
+
+    end_states: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    since: int | None = None
+    cost: str | None = None
+
+    def accept(self, row: Row) -> bool:
+        """Whether this session is wanted. One whose cost is unknown is neither dear nor cheap."""
+        state = "running" if row["is_running"] else row["end_state"]
+        return (
+            (not self.end_states or state in self.end_states)
+            and set(self.tags) <= set(row["tags"])
+            and (not self.models or any(model in self.models for model in row["models"]))
+            and (self.since is None or nanoseconds(row["init_timestamp"]) >= self.since)
+            and (self.cost is None or self._accepts_cost(row["cost"]))
+        )
+
+    def _accepts_cost(self, told: str | None) -> bool:
+        sign, limit = cost_condition(self.cost or "")
+        return told is not None and _COMPARED[sign](Decimal(told), limit)
+
+
+class Reader(Protocol):
+    """A place of sessions; `where` names it in messages. What fails is raised as a `click.ClickException`."""
+
+    where: str
+
+    def sessions(self, filters: Filters, limit: int | None = None) -> list[Row]:
+        """The sessions that the filters accept, newest first; None for all."""
+
+    def find(self, reference: str) -> list[str]:
+        """The ids that may be meant: by a prefix, or by `@last`, `@last~1`."""
+
+    def session(self, session_id: str) -> Row | None:
+        """One session by its whole id."""
+
+    def spans(self, session_id: str) -> list[SpanRecord]:
+        """Its spans by start time, open ones included."""
+
+    def export(self, session_id: str) -> dict[str, Any]:
+        """All that is known of it, as the API exports it."""
+
+    def statistics(self, session_id: str) -> dict[str, Any]:
+        """Its figures, as the API tells them."""
+
+    def delete(self, session_id: str) -> None:
+        """Remove it with all its spans."""
+
+
+class LocalReader:
+    """The sessions of a store on this machine."""
+
+    def __init__(self, store: Store, path: str | None) -> None:
+        self._store = store
+        self.where = str(resolve(path))
+
+    def sessions(self, filters: Filters, limit: int | None = None) -> list[Row]:
+        """As the promise has it; filters may need more sessions read than are wanted."""
+        wanted = _EVERYTHING if limit is None else limit
+        asked = wanted
+        while True:
+            listed = self._store.sessions(asked)
+            found = [row for row in map(session_json, listed) if filters.accept(row)]
+            if len(found) >= wanted or len(listed) < asked:
+                return found[:wanted]
+            asked = min(asked * 4, _EVERYTHING)
+
+    def find(self, reference: str) -> list[str]:
+        """As the store finds it."""
+        return self._store.find(reference)
+
+    def session(self, session_id: str) -> Row | None:
+        """As the store has it."""
+        row = self._store.session(session_id)
+        return None if row is None else session_json(row)
+
+    def spans(self, session_id: str) -> list[SpanRecord]:
+        """As the store has them."""
+        return self._store.spans(session_id)
+
+    def export(self, session_id: str) -> dict[str, Any]:
+        """Made of the store's records."""
+        return export_of(self._known(session_id), self._store.spans(session_id))
+
+    def statistics(self, session_id: str) -> dict[str, Any]:
+        """Made of the store's records."""
+        return statistics(self._known(session_id), Listing.of(self._store.spans(session_id)))
+
+    def delete(self, session_id: str) -> None:
+        """Out of the store."""
+        self._store.delete(session_id)
+
+    def _known(self, session_id: str) -> SessionRow:
+        row = self._store.session(session_id)
+        if row is None:
+            raise NotFound(f"the session {text.clean(session_id)} is not there any more")
+        return row
+
+
+def reading(command: _Command) -> Callable[..., Any]:
+    """Give the command its `reader`, and the options that say where it reads: `--store`, `--server`, `--key`."""
+
+    @click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
+    @click.option("--server", metavar="URL", help="Ask this server instead of a store (AGENTOPS_SERVER).")
+    @click.option("--key", metavar="KEY", help="The key that the server wants (AGENTOPS_API_KEY).")
+    @click.pass_context
+    @functools.wraps(command)
+    def read(
+        context: click.Context, /, *, store: str | None, server: str | None, key: str | None, **options: Any
+    ) -> None:
+        with _opened(context, store, server, key) as reader:
+            command(reader, **options)
+
+    return read
+
+
+@contextlib.contextmanager
+def _opened(context: click.Context, store: str | None, server: str | None, key: str | None) -> Iterator[Reader]:
+    """The place that is meant, closed at the end; what it cannot do ends the command with its exit code."""
+    if store is not None and server is not None:
+        raise click.UsageError("sessions are read from a --store or from a --server, not from both", context)
+    chosen = server if store is not None else server or os.environ.get("AGENTOPS_SERVER")
+    if chosen:
+        from agentops_otel.cli.server_reader import ServerReader  # noqa: PLC0415 - a store needs no network library
+
+        yield ServerReader(chosen, key or os.environ.get("AGENTOPS_API_KEY"))
+        return
+    if key is not None:
+        raise click.UsageError("a --key is for a --server, and none is named", context)
+    try:
+        with contextlib.closing(open_store(store)) as opened:
+            yield LocalReader(opened, store)
+    except StoreError as error:
+        raise click.ClickException(text.clean(error)) from error
+
+
+def nanoseconds(timestamp: str) -> int:
+    """A time of ISO 8601 as nanoseconds since the epoch.
+
+    Raises:
+        ValueError: it is none.
+    """
+    # Python 3.10 does not know that Z is a time zone.
+    read = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", timestamp))
+    seconds = (read if read.tzinfo else read.astimezone()).timestamp()
+    return round(seconds * 1000) * 10**6
+
+
+def since_of(told: str) -> int:
+    """`90s`, `30m`, `2h`, `3d`, `1w`, or a day or time of ISO 8601, in nanoseconds since the epoch.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = _AGO.fullmatch(told)
+    if found is not None:
+        return time.time_ns() - int(found[1]) * _UNITS[found[2]] * 10**9
+    return nanoseconds(told)
+
+
+def cost_condition(told: str) -> tuple[str, Decimal]:
+    """A comparison and an amount in USD, out of `>0.1`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _COST.fullmatch(told.strip())
+    if found is None:
+        raise ValueError(told)
+    return found[1], Decimal(found[2])
