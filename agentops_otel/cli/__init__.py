@@ -11,7 +11,7 @@ import click
 _COMMANDS: Final = {
     "demo": "Watch a small agent at work; no key and no network needed.",
     "serve": "Take traces in over OTLP and answer for the sessions in them.",
-    "sessions": "List, show and export the sessions on this machine.",
+    "sessions": "List, show, follow, export and delete sessions.",
 }
 """Each lies in the module of its name, under its name."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FORMS: Final = ("json", "jsonl", "csv", "otlp")
 
 _KINDS: Final = {"llms": "llm", "tools": "tool", "actions": "action", "errors": "error"}
+EXPORTED: Final = tuple(_KINDS)
+"""The lists of an export."""
 _COLUMNS: Final = (
     "session_id",
     "type",

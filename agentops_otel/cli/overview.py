@@ -144,8 +144,10 @@ def _line(row: Row, colour: bool) -> tuple[str, ...]:
 
 
 def _model_cells(name: str, part: dict[str, Any], unpriced: int = 0) -> tuple[str, ...]:
-    counts = (f"{part['tokens'].get(kind, 0):,}" for kind in _TOKENS)
-    return text.clean(name), str(part["calls"]), _money(part["cost"], unpriced), *counts
+    counts = [part["tokens"].get(kind, 0) for kind in _TOKENS]
+    # A call that failed used nothing, and has no price that one could fail to know.
+    cost = _money(part["cost"], unpriced) if part["cost"] is not None or any(counts) else "-"
+    return text.clean(name), str(part["calls"]), cost, *(f"{count:,}" for count in counts)
 
 
 def _groups(row: Row, by: str) -> Sequence[str]:

@@ -15,6 +15,7 @@ import click
 
 from agentops_otel.accounting.record import uuid_form
 from agentops_otel.cli import text
+from agentops_otel.cli.exports import EXPORTED
 from agentops_otel.cli.reader import Filters, NotFound, Refused, Row, Unreachable, nanoseconds
 from agentops_otel.server.otlp import records_of
 from agentops_otel.server.queries import timestamp
@@ -106,11 +107,11 @@ class ServerReader:
 
     def export(self, session_id: str) -> dict[str, Any]:
         """As the server exports it."""
-        return self._object(self._path(session_id, "export"))
+        return self._object(self._path(session_id, "export"), "session", "statistics", *EXPORTED)
 
     def statistics(self, session_id: str) -> dict[str, Any]:
         """As the server tells them."""
-        return self._object(self._path(session_id, "stats"))
+        return self._object(self._path(session_id, "stats"), "by_model", "tokens", "cost")
 
     def delete(self, session_id: str) -> None:
         """Off the server."""
@@ -144,9 +145,9 @@ class ServerReader:
     def _path(self, session_id: str, what: str = "") -> str:
         return f"/v2/sessions/{quote(session_id, safe='')}" + (f"/{what}" if what else "")
 
-    def _object(self, path: str) -> dict[str, Any]:
+    def _object(self, path: str, *needed: str) -> dict[str, Any]:
         told = self._asked("GET", path)
-        if not isinstance(told, dict):
+        if not isinstance(told, dict) or not told.keys() >= set(needed):
             raise self._strange()
         return told
 

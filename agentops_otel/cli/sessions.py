@@ -73,14 +73,33 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> None:
         command(reader, filters=Filters(end_state, tag, model, since, cost), **options)
 
-    states = click.Choice(_END_STATES, case_sensitive=False)
     chosen: Callable[..., Any] = filtered
     for option in (
-        click.option("--cost", callback=_cost, metavar="'>USD'", help="Dearer than this; also '<', '<=', '>=', '='."),
-        click.option("--since", callback=_since, metavar="TIME", help="Begun since: 30m, 2h, 3d, 2026-11-21."),
-        click.option("--model", multiple=True, metavar="NAME", help="Having called this model; may be repeated."),
-        click.option("--tag", multiple=True, metavar="TAG", help="Having this tag; repeated, all of them."),
-        click.option("--end-state", multiple=True, type=states, help="Having ended so; may be repeated."),
+        click.option(
+            "--cost",
+            callback=_cost,
+            metavar="LIMIT",
+            help="Only sessions that cost so much, in USD: '>0.1', '<=2'.",
+        ),
+        click.option(
+            "--since", callback=_since, metavar="TIME", help="Only sessions begun since: 30m, 2h, 3d, 2026-11-21."
+        ),
+        click.option(
+            "--model",
+            multiple=True,
+            metavar="NAME",
+            help="Only sessions that called this model; repeated: any of them.",
+        ),
+        click.option(
+            "--tag", multiple=True, metavar="TAG", help="Only sessions with this tag; repeated: with all of them."
+        ),
+        click.option(
+            "--end-state",
+            multiple=True,
+            type=click.Choice(_END_STATES, case_sensitive=False),
+            metavar="STATE",
+            help="Only sessions in this state: Success, Failure, Indeterminate, running; repeated: in any of them.",
+        ),
     ):
         chosen = option(chosen)
     return chosen
@@ -88,7 +107,7 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def sessions() -> None:
-    r"""List, show, follow, export and delete sessions, here or on a server.
+    """List, show, follow, export and delete sessions, here or on a server.
 
     They are read from the store on this machine, or with --server from a server.
     An ID may be cut short; @last is the newest session, @last~1 the one before it.
@@ -97,13 +116,15 @@ def sessions() -> None:
     Ends with 0 when all went well, 1 after an error, 2 when called wrongly,
     3 when there is no such session, 4 when the server wants another key,
     5 when no server answers.
-    """
+    """  # noqa: D301 - click reads the sign
 
 
 @sessions.command("ls")
 @reading
 @_filter_options
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, at most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_sessions(reader: Reader, filters: Filters, limit: int, as_json: bool) -> None:
     """List sessions, newest first."""
@@ -135,14 +156,20 @@ def show(reader: Reader, reference: str, as_json: bool) -> None:
     _say([*overview.head(row, colour), "", *render(reader.spans(row["id"]), colour, text.columns())], colour)
 
 
-@sessions.command()
+@sessions.command(short_help="Add up calls, tokens and cost.")
 @reading
 @click.argument("reference", metavar="[ID]", required=False)
 @_filter_options
-@click.option("--by", type=click.Choice(["day", "end-state", "tag"]), default="day", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["day", "end-state", "tag"]),
+    default="day",
+    show_default=True,
+    help="What all sessions are grouped by.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_json: bool) -> None:
-    """Count calls, tokens and cost: of a session by model, without an ID of all sessions by day."""
+    """Add up calls, tokens and cost: with an ID of this session by model, without one of all sessions."""
     colour = text.wants_colour()
     if reference is None:
         told = overview.totals(reader.sessions(filters), by)
@@ -187,19 +214,21 @@ def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
 @click.argument("references", metavar="[ID]...", nargs=-1)
 @_filter_options
 @click.option("--all", "everything", is_flag=True, help="All sessions, or all that the filters leave.")
-@click.option("--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True, help="See above."
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def export(
     reader: Reader, references: tuple[str, ...], filters: Filters, everything: bool, form: str, output: Path | None
 ) -> None:
-    r"""Print all that is known of sessions.
+    """Print all that is known of sessions.
 
     \b
     json   one object, an array of several
     jsonl  a session in each line
     csv    a row for each LLM call, tool call, action and error
     otlp   the spans of a session in each line, as any OpenTelemetry collector reads them
-    """
+    """  # noqa: D301 - click reads the sign
     if bool(references) == everything:
         raise click.UsageError("say which sessions: an ID such as @last, several, or --all")
     if references and filters != Filters():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from otlp_requests import JSON
 from span_records import BEGIN, ROOT_ID, TRACE, failed, root, span, tool
 
 from agentops_otel.server.intake import records_of_request
-from agentops_otel.server.otlp import traces_data
+from agentops_otel.server.otlp import records_of, traces_data
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = st.one_of(texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
@@ -43,6 +44,18 @@ def test_whatever_the_attributes(told, resource, events):
     # The intake adds what a call cost, and makes one name of older ones; it takes nothing away.
     assert read.attributes.items() >= record.attributes.items()
     assert replace(read, attributes={}) == listed(replace(record, attributes={}))
+    assert records_of(json.loads(json.dumps(traces_data([record])))) == [listed(record)]
+
+
+def test_open_spans_stay_open():
+    records = [root(end=None), replace(span("b", end=None), parent_id="f" * 16)]
+    assert records_of(traces_data(records)) == [listed(record) for record in records]
+
+
+@pytest.mark.parametrize("told", [{}, {"resourceSpans": 1}, {"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}, []])
+def test_what_is_no_otlp(told):
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        records_of(told)
 
 
 def test_spans_are_grouped_by_resource_and_scope():
