@@ -18,7 +18,7 @@ from agentops_otel.cli.tree import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
+    from typing import TextIO, TypeVar
 
     from agentops_otel.cli.reader import Reader, Row
 
@@ -202,11 +202,15 @@ def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         _say(followed.begin(), colour)
-        if reference is None and not as_json and sys.stderr.isatty():
+        if reference is None and not as_json and _is_terminal(sys.stderr):
             click.echo("Waiting for what happens; Ctrl-C ends it.", err=True)
+        looked = 0.0
         while not followed.is_over:
-            time.sleep(_LOOK_SECONDS)
+            # A look at a large session takes long: it gets a sixth of the time, and no more.
+            time.sleep(max(_LOOK_SECONDS, 5 * looked))
+            begun = time.monotonic()
             _say(followed.look(), colour)
+            looked = time.monotonic() - begun
 
 
 @sessions.command()
@@ -255,7 +259,7 @@ def remove(reader: Reader, references: tuple[str, ...], yes: bool) -> None:
     """Delete sessions and all their spans, for good."""
     rows = [_found(reader, reference) for reference in references]
     if not yes:
-        if not sys.stdin.isatty():
+        if not _is_terminal(sys.stdin):
             raise click.UsageError("nobody is there to ask: say --yes to delete")
         for row in rows:
             click.echo(f"  {overview.brief(row)}", err=True)
@@ -335,9 +339,13 @@ def _encoded(piece: str) -> bytes:
 
 def _with_progress(ids: list[str], output: Path | None) -> Iterator[str]:
     """The ids one by one; on a terminal that shows nothing else, with a bar that says how far it is."""
-    shows = sys.stderr.isatty() and (output is not None or not sys.stdout.isatty()) and len(ids) > 1
-    if not shows:
+    is_free = output is not None or not _is_terminal(sys.stdout)
+    if len(ids) == 1 or not is_free or not _is_terminal(sys.stderr):
         yield from ids
         return
     with click.progressbar(ids, label="Exporting", file=sys.stderr, show_pos=True) as shown:
         yield from shown
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()

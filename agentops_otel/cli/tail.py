@@ -53,7 +53,8 @@ class Tail:
         listed = self._listed()
         for row in reversed(listed):
             before = self._rows.get(row["id"])
-            if row != before:
+            # What a running session does is not always something that its row counts.
+            if row["is_running"] or row != before:
                 self._rows[row["id"]] = row
                 yield from self._news(row, before)
         known = {row["id"] for row in listed}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATES: Final = {OK: 1, ERROR: 2}
+_NOT_FINITE: Final = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
+_DOUBLE: Final = 2**1023
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
@@ -98,8 +100,8 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, int) and _SMALLEST <= value <= _LARGEST:
         return {"intValue": str(value)}
     if isinstance(value, (int, float)):
-        number = float(value)
-        return {"doubleValue": number if math.isfinite(number) else str(number)}
+        number = float(max(min(value, _DOUBLE), -_DOUBLE)) if isinstance(value, int) else value
+        return {"doubleValue": number if math.isfinite(number) else _NOT_FINITE[str(number)]}
     if isinstance(value, (list, tuple)):
         return {"arrayValue": _full({"values": [_value(item) for item in value if item is not None]})}
     if isinstance(value, dict):

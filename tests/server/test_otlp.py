@@ -87,7 +87,7 @@ def test_values_of_all_kinds():
     (span_told,) = traces_data([span("s", told)])["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert {item["key"]: item["value"] for item in span_told["attributes"][1:]} == {
         "big": {"doubleValue": 2.0**80},
-        "inf": {"doubleValue": "inf"},
+        "inf": {"doubleValue": "Infinity"},
         "map": {"kvlistValue": {"values": [{"key": "a", "value": {"arrayValue": {"values": [{"intValue": "1"}]}}}]}},
         "empty": {"arrayValue": {}},
         "nothing": {"stringValue": ""},
