@@ -7,6 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from agentops_otel.accounting.tally import price_text
 from agentops_otel.cli import text
 from agentops_otel.cli.reader import nanoseconds
 
@@ -32,7 +33,7 @@ _HEADINGS: Final = (
     "TAGS",
 )
 _RIGHT: Final = frozenset({3, 4, 5, 6, 7, 8})
-_SPARE: Final = (9, 8, 6, 5, 7, 3)
+_SPARE: Final = (9, 8, 6, 5, 7, 3, 1)
 """What a narrow terminal goes without, first to last."""
 _TOTALS: Final = ("SESSIONS", "FAILED", "COST", "LLMS", "TOOLS", "ERRORS", "INPUT", "CACHED", "OUTPUT")
 _TOKENS: Final = ("input_tokens", "cache_read_tokens", "output_tokens")
@@ -168,7 +169,7 @@ def _total(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "name": name,
         "sessions": len(rows),
         "failed": sum(row["end_state"] == "Failure" for row in rows),
-        "cost": format(sum(costs, Decimal()), "f") if costs else None,
+        "cost": price_text(sum(costs, Decimal())) if costs else None,
         **{count: sum(row[count] for row in rows) for count in counts},
         "tokens": dict(tokens),
     }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _NAME_COLUMNS: Final = 48
 _LEAST_NAME_COLUMNS: Final = 12
 _ERROR_COLUMNS: Final = 80
+_REMARK_COLUMNS: Final = 14
+"""What a narrow terminal keeps for errors, before it shows tokens and cost."""
 _DEEPEST: Final = 30
 """Levels that are drawn; what lies deeper is drawn at the last of them."""
 
@@ -40,7 +42,13 @@ def render(records: Sequence[SpanRecord], colour: bool, room: int | None = None)
     drawn = [(_cells(node, colour, name_columns, deepest), node) for node in outline(records)]
     if not drawn:
         return []
-    lines = aligned([cells for cells, _ in drawn], right=frozenset({1, 2, 3}), room=room, spare=(2, 3))
+    kept = _REMARK_COLUMNS if any(node.has_failed for _, node in drawn) else 0
+    lines = aligned(
+        [cells for cells, _ in drawn],
+        right=frozenset({1, 2, 3}),
+        room=None if room is None else room - kept,
+        spare=(2, 3),
+    )
     widest = max(map(width, lines))
     rows = []
     for line, (_, node) in zip(lines, drawn, strict=True):
