@@ -168,9 +168,9 @@ class LocalReader:
 def reading(command: _Command) -> Callable[..., Any]:
     """Give the command its `reader`, and the options that say where it reads: `--store`, `--server`, `--key`."""
 
-    @click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
-    @click.option("--server", metavar="URL", help="Ask this server instead of a store (AGENTOPS_SERVER).")
-    @click.option("--key", metavar="KEY", help="The key that the server wants (AGENTOPS_API_KEY).")
+    @click.option("--store", metavar="PATH", help="Read this store, not the usual one (AGENTOPS_STORE).")
+    @click.option("--server", metavar="URL", help="Ask this server, not a store (AGENTOPS_SERVER).")
+    @click.option("--key", metavar="KEY", help="The key that the server asks for (AGENTOPS_API_KEY).")
     @click.pass_context
     @functools.wraps(command)
     def read(

@@ -63,7 +63,7 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def filtered(
-        reader: Reader,
+        *,
         end_state: tuple[str, ...],
         tag: tuple[str, ...],
         model: tuple[str, ...],
@@ -71,7 +71,7 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         cost: str | None,
         **options: Any,
     ) -> None:
-        command(reader, filters=Filters(end_state, tag, model, since, cost), **options)
+        command(filters=Filters(end_state, tag, model, since, cost), **options)
 
     chosen: Callable[..., Any] = filtered
     for option in (
@@ -79,7 +79,7 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--cost",
             callback=_cost,
             metavar="LIMIT",
-            help="Only sessions that cost so much, in USD: '>0.1', '<=2'.",
+            help="Only sessions whose cost in USD is so: '>0.1', '<=2'.",
         ),
         click.option(
             "--since", callback=_since, metavar="TIME", help="Only sessions begun since: 30m, 2h, 3d, 2026-11-21."
@@ -120,12 +120,12 @@ def sessions() -> None:
 
 
 @sessions.command("ls")
-@reading
 @_filter_options
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="Show at most so many."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@reading
 def list_sessions(reader: Reader, filters: Filters, limit: int, as_json: bool) -> None:
     """List sessions, newest first."""
     rows = reader.sessions(filters, limit)
@@ -143,11 +143,14 @@ def list_sessions(reader: Reader, filters: Filters, limit: int, as_json: bool) -
 
 
 @sessions.command()
-@reading
 @_id_argument
 @click.option("--json", "as_json", is_flag=True, help="Print what `export` prints.")
+@reading
 def show(reader: Reader, reference: str, as_json: bool) -> None:
-    """Show a session and its spans as a tree."""
+    """Show a session and its spans as a tree.
+
+    An ID may be cut short; @last is the newest session, @last~1 the one before it.
+    """
     row = _found(reader, reference)
     if as_json:
         _print_json(reader.export(row["id"]))
@@ -157,7 +160,6 @@ def show(reader: Reader, reference: str, as_json: bool) -> None:
 
 
 @sessions.command(short_help="Add up calls, tokens and cost.")
-@reading
 @click.argument("reference", metavar="[ID]", required=False)
 @_filter_options
 @click.option(
@@ -168,8 +170,12 @@ def show(reader: Reader, reference: str, as_json: bool) -> None:
     help="What all sessions are grouped by.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@reading
 def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_json: bool) -> None:
-    """Add up calls, tokens and cost: with an ID of this session by model, without one of all sessions."""
+    """Add up calls, tokens and cost: with an ID of this session by model, without one of all sessions.
+
+    An ID may be cut short; @last is the newest session, @last~1 the one before it.
+    """
     colour = text.wants_colour()
     if reference is None:
         told = overview.totals(reader.sessions(filters), by)
@@ -187,14 +193,14 @@ def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_j
 
 
 @sessions.command()
-@reading
 @click.argument("reference", metavar="[ID]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print each span as a line of OTLP JSON.")
+@reading
 def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
     """Follow sessions while they run: each span as it ends.
 
-    With an ID, from the beginning of this session to its end; without one, whatever happens from now on,
-    until Ctrl-C.
+    With an ID, such as @last, from the beginning of this session to its end; without one, whatever happens
+    from now on, until Ctrl-C.
     """
     colour = text.wants_colour()
     followed = Tail(
@@ -214,18 +220,20 @@ def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
 
 
 @sessions.command()
-@reading
 @click.argument("references", metavar="[ID]...", nargs=-1)
 @_filter_options
 @click.option("--all", "everything", is_flag=True, help="All sessions, or all that the filters leave.")
 @click.option(
-    "--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True, help="See above."
+    "--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True, help="What to print."
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@reading
 def export(
     reader: Reader, references: tuple[str, ...], filters: Filters, everything: bool, form: str, output: Path | None
 ) -> None:
     """Print all that is known of sessions.
+
+    An ID may be cut short; @last is the newest session, @last~1 the one before it.
 
     \b
     json   one object, an array of several
@@ -252,11 +260,14 @@ def export(
 
 
 @sessions.command("rm")
-@reading
 @click.argument("references", metavar="ID...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@reading
 def remove(reader: Reader, references: tuple[str, ...], yes: bool) -> None:
-    """Delete sessions and all their spans, for good."""
+    """Delete sessions and all their spans, for good.
+
+    An ID may be cut short; @last is the newest session, @last~1 the one before it.
+    """
     rows = [_found(reader, reference) for reference in references]
     if not yes:
         if not _is_terminal(sys.stdin):
