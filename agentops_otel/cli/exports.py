@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.cli import text
-from agentops_otel.server.otlp import traces_data
+from agentops_otel.server.otlp_json import traces_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ from agentops_otel.accounting.record import uuid_form
 from agentops_otel.cli import text
 from agentops_otel.cli.exports import EXPORTED
 from agentops_otel.cli.reader import Filters, NotFound, Refused, Row, Unreachable, nanoseconds
-from agentops_otel.server.otlp import records_of
+from agentops_otel.server.otlp_json import records_of
 from agentops_otel.server.queries import timestamp
 
 if TYPE_CHECKING:

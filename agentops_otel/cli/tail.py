@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from agentops_otel.cli import overview, text, tree
 from agentops_otel.cli.exports import line as json_line
 from agentops_otel.cli.reader import Filters
-from agentops_otel.server.otlp import traces_data
+from agentops_otel.server.otlp_json import traces_data
 from agentops_otel.server.outline import outline
 
 if TYPE_CHECKING:

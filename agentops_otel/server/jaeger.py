@@ -13,7 +13,7 @@ from agentops_otel.conventions import plain
 from agentops_otel.server import jaeger_query as asked
 from agentops_otel.server.jaeger_query import QueryError
 from agentops_otel.server.jaeger_trace import summary_json, trace_json
-from agentops_otel.server.otlp import traces_data
+from agentops_otel.server.otlp_json import traces_data
 from agentops_otel.store.base import StoreError
 
 if TYPE_CHECKING:

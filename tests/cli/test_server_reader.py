@@ -19,7 +19,7 @@ from agentops_otel.cli.reader import Filters
 from agentops_otel.cli.server_reader import ServerReader
 from agentops_otel.conventions import names
 from agentops_otel.server.app import make_app
-from agentops_otel.server.otlp import traces_data
+from agentops_otel.server.otlp_json import traces_data
 from agentops_otel.server.queries import session_json
 from agentops_otel.store import Owner
 

@@ -14,7 +14,7 @@ from otlp_requests import JSON
 from span_records import BEGIN, ROOT_ID, TRACE, failed, root, span, tool
 
 from agentops_otel.server.intake import records_of_request
-from agentops_otel.server.otlp import records_of, traces_data
+from agentops_otel.server.otlp_json import records_of, traces_data
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = st.one_of(texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
