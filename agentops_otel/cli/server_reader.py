@@ -140,7 +140,9 @@ class ServerReader:
                 raise self._strange() from error
             before, cursor = cursor, _cursor(told)
             if not cursor or cursor == before:
-                return
+                break
+        if limit is None and isinstance(told, list) and len(listed) == _PAGE:
+            click.echo(f"{self._url} lists its newest {_PAGE:,} sessions only: there may be more", err=True)
 
     def _path(self, session_id: str, what: str = "") -> str:
         return f"/v2/sessions/{quote(session_id, safe='')}" + (f"/{what}" if what else "")

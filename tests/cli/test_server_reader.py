@@ -159,6 +159,13 @@ def test_pages_and_spans_and_deletion(filled, serve):
     assert deleted == [SESSION]
 
 
+def test_a_server_that_tells_no_more_than_a_page(store, serve, capsys):
+    store.insert([root(trace=f"{number + 1:032x}") for number in range(1001)])
+    found = len(ServerReader(serve(make_app(store))).sessions(Filters()))
+    is_told = "lists its newest 1,000 sessions only" in capsys.readouterr().err
+    assert (found, is_told) in {(1000, True), (1001, False)}, "all are listed, or it is said that not all are"
+
+
 class Stub(http.server.BaseHTTPRequestHandler):
     """Answers everything alike."""
 

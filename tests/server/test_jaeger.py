@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 
 from agentops_otel.server import jaeger
+from agentops_otel.server.app import make_app
 from agentops_otel.server.jaeger_query import search_of
 from agentops_otel.store import StoreError
 from agentops_otel.store.traces import TraceQuery
@@ -307,6 +308,16 @@ async def test_a_store_that_cannot_be_read(store, got):
 async def test_text_that_json_has_no_form_for(store, got, monkeypatch):
     monkeypatch.setattr(type(store), "services", lambda self, project=None: ["\ud800", float("nan")])
     assert json.loads((await got(store, "/api/services")).content)["data"] == ["?", "nan"]
+
+
+@pytest.mark.parametrize("path", ["/api/services", "/api/traces?service=s", "/api/v3/services", "/api/traces/1"])
+async def test_a_key_is_asked_for_as_everywhere(store, path):
+    key = "01234567-89ab-cdef-0123-456789abcdef"
+    transport = httpx.ASGITransport(make_app(store, [key]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get(path)).status_code == 401
+        assert (await client.get(path, headers={"X-Agentops-Api-Key": key})).status_code in {200, 404}
+        assert (await client.post(path, headers={"X-Agentops-Api-Key": key})).status_code == 405
 
 
 async def test_a_project_sees_its_own(store):
