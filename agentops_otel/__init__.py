@@ -39,6 +39,8 @@ from agentops_otel.functions import (
     tool,
     trace,
     track_agent,
+    track_endpoint,
+    track_tool,
     update_trace_metadata,
     workflow,
 )
@@ -53,6 +55,7 @@ from agentops_otel.sessions.events import (
     TraceState,
 )
 from agentops_otel.sessions.session import Session
+from agentops_otel.validation import ValidationError, print_validation_summary, validate_trace_spans
 
 __all__ = [
     "ActionEvent",
@@ -67,6 +70,7 @@ __all__ = [
     "Session",
     "ToolEvent",
     "TraceState",
+    "ValidationError",
     "add_tags",
     "agent",
     "configure",
@@ -81,6 +85,7 @@ __all__ = [
     "guardrail",
     "init",
     "operation",
+    "print_validation_summary",
     "record",
     "record_action",
     "record_function",
@@ -96,6 +101,9 @@ __all__ = [
     "tool",
     "trace",
     "track_agent",
+    "track_endpoint",
+    "track_tool",
     "update_trace_metadata",
+    "validate_trace_spans",
     "workflow",
 ]

@@ -235,7 +235,13 @@ def update_trace_metadata(metadata: dict[str, Any], prefix: str = "trace.metadat
     return opened.set_metadata(metadata, prefix)
 
 
+def track_endpoint(target: Any = None, *, name: str | None = None, tags: Any = None) -> Any:
+    """Run the decorated view of a web application in a session of its own, whichever session is open around it."""
+    return client.decorators.made(names.KIND_SESSION, target, name=name, tags=tags)
+
+
 trace = session
+track_tool = tool
 record_function = record_action
 
 
