@@ -29,6 +29,7 @@ _MOST_ATTRIBUTES = 128
 _MOST_EVENTS = 128
 _SAMPLERS = frozenset({"", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"})
 """Under these a span with a parent is sampled where its parent is."""
+_NO_STATUS = Status()
 _STATES = {StatusCode.UNSET: UNSET, StatusCode.OK: OK, StatusCode.ERROR: ERROR}
 _KINDS = {kind: kind.name.lower() for kind in SpanKind}
 
@@ -108,10 +109,10 @@ class OwnSpan(Span):
         self.start_time = start_time
         self.end_time: int | None = None
         self.attributes: dict[str, Any] = {}
-        self.status = Status()
+        self.status = _NO_STATUS
         self._tracer = tracer
-        self._events: list[dict[str, Any]] = []
-        self._links: list[dict[str, Any]] = []
+        self._events: tuple[dict[str, Any], ...] = ()
+        self._links: tuple[dict[str, Any], ...] = ()
 
     @property
     def instrumentation_scope(self) -> InstrumentationScope:
@@ -155,13 +156,13 @@ class OwnSpan(Span):
         if self.end_time is None and len(self._events) < _MOST_EVENTS:
             told = {key: _cleaned(value) for key, value in (attributes or {}).items()}
             kept = {key: value for key, value in told.items() if value is not None}
-            self._events.append({"name": name, "timestamp": timestamp or time.time_ns(), "attributes": kept})
+            self._events += ({"name": name, "timestamp": timestamp or time.time_ns(), "attributes": kept},)
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Link another span."""
         if self.end_time is None and context.is_valid:
             ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
-            self._links.append({**ids, "attributes": dict(attributes or {})})
+            self._links += ({**ids, "attributes": dict(attributes or {})},)
 
     def update_name(self, name: str) -> None:
         """Name it anew."""
