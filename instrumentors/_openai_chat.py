@@ -149,6 +149,9 @@ def _fold_delta(message: Shape, told: Mapping[str, Any]) -> None:
         value = told.get(name)
         if value and isinstance(value, str):
             message.setdefault(name, []).append(value)
+    for part in parts_of({"content": told["content"]}) if isinstance(told.get("content"), list) else ():
+        if isinstance(part, (Text, Reasoning)):  # Mistral's models that reason answer in typed pieces
+            message.setdefault("content" if isinstance(part, Text) else "reasoning", []).append(part.content)
     if told.get("tool_calls"):
         for call in listed(told["tool_calls"]):
             _fold_tool_call(message["tool_calls"], call)
@@ -160,10 +163,17 @@ def _fold_tool_call(calls: dict[int, Any], call: Any) -> None:
     index = read(call, "index", 0)
     if not isinstance(index, int):
         return
+    name = read(call, "id")
+    if name and index in calls and calls[index]["id"] not in {None, name}:
+        index = max(calls) + 1  # not every provider counts them
     into = calls.setdefault(index, Shape(id=None, function=Shape(name="", arguments=[])))
-    into["id"] = read(call, "id") or into["id"]
+    into["id"] = name or into["id"]
     into["function"]["name"] += joined(read(call, "function.name"))
-    into["function"]["arguments"].append(joined(read(call, "function.arguments")))
+    told = read(call, "function.arguments")
+    if isinstance(told, dict):  # whole, as a client library may have parsed it
+        into["function"]["arguments"] = told
+    elif isinstance(into["function"]["arguments"], list):
+        into["function"]["arguments"].append(joined(told))
 
 
 def joined(value: Any) -> str:
@@ -172,7 +182,9 @@ def joined(value: Any) -> str:
 
 
 def loaded(arguments: Any) -> Any:
-    """The arguments of a tool call as JSON; the text as it came where it is none."""
+    """The arguments of a tool call as JSON; the text as it came where it is none; an object as it is."""
+    if isinstance(arguments, dict):
+        return arguments
     text = joined(arguments)
     try:
         return json.loads(text) if text else None
@@ -258,10 +270,13 @@ def _tool_call(call: Any) -> ToolCall:
 
 def _part(item: Any) -> Part:
     kind = str(read(item, "type", ""))
-    if kind in {"text", "input_text", "output_text"}:
-        return Text(str(read(item, "text", "")))
-    if kind == "refusal":
-        return Text(str(read(item, "refusal", "")))
+    if kind in {"text", "input_text", "output_text", "refusal"}:
+        return Text(str(read(item, "refusal" if kind == "refusal" else "text", "")))
+    if kind == "thinking":
+        told = read(item, "thinking")
+        return Reasoning(
+            told if isinstance(told, str) else "".join(str(read(piece, "text", "")) for piece in listed(told))
+        )
     if kind in {"image_url", "input_image"}:
         told = read(item, "image_url")
         return media("image", told if isinstance(told, str) else read(told, "url"), read(item, "file_id"))

@@ -7,31 +7,13 @@ from typing import Any, ClassVar
 
 from agentops_otel_instrumentors import _openai_assistants as assistants
 from agentops_otel_instrumentors import _openai_chat as chat
+from agentops_otel_instrumentors import _openai_embeddings as embeddings
 from agentops_otel_instrumentors import _openai_responses as responses
 from agentops_otel_instrumentors._stainless import StainlessInstrumentor
 
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
 from agentops_otel.engine import Arguments, Operation, listed, read, read_text
-
-_FLOAT_BYTES = 4
-
-
-def _embeddings_request(arguments: Arguments) -> Request:
-    encoding = arguments.get("encoding_format")
-    return Request(model=arguments.get("model"), encoding_formats=[encoding] if isinstance(encoding, str) else None)
-
-
-def _embeddings_response(answer: Any) -> Response:
-    first = next(iter(listed(read(answer, "data"))), None)
-    vector = read(first, "embedding")
-    size = len(vector) * 3 // 4 // _FLOAT_BYTES if isinstance(vector, str) else len(listed(vector))
-    used = read(answer, "usage.prompt_tokens")
-    return Response(
-        model=read(answer, "model"),
-        usage=None if used is None else Usage(input_tokens=used),
-        dimension_count=size or None,
-    )
 
 
 def _media_request(kind: str) -> Any:
@@ -117,7 +99,6 @@ _FETCHED = Operation(
     fold=responses.fold,
     output=responses.output,
 )
-_EMBEDDINGS = Operation(name=names.EMBEDDINGS, request=_embeddings_request, response=_embeddings_response)
 _IMAGES = Operation(
     name=names.GENERATE_CONTENT,
     request=_media_request("image"),
@@ -168,7 +149,7 @@ class OpenAIInstrumentor(StainlessInstrumentor):
         "POST /responses": _RESPONSE,
         "POST /responses/compact": _RESPONSE,
         "GET /responses/*": _FETCHED,
-        "POST /embeddings": _EMBEDDINGS,
+        "POST /embeddings": embeddings.OPERATION,
         "POST /images/generations": _IMAGES,
         "POST /images/edits": _IMAGES,
         "POST /images/variations": _IMAGES,

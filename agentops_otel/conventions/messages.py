@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _FINISH_REASONS = {
+    "COMPLETE": "stop",
+    "ERROR": "error",
+    "ERROR_LIMIT": "length",
+    "ERROR_TOXIC": "content_filter",
+    "MAX_TOKENS": "length",
+    "STOP_SEQUENCE": "stop",
+    "TOOL_CALL": "tool_call",
+    "model_length": "length",
     "end_turn": "stop",
     "stop_sequence": "stop",
     "completed": "stop",

@@ -9,6 +9,8 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
 from agentops_otel.conventions import names, plain
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 _SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)-[\w*-]{6,}|\bBearer\s+\S+|\bAKIA\w{12,}", re.IGNORECASE)
 _MESSAGE_LIMIT = 2_000
+
+WHOLE = otel_context.create_key("agentops_otel-whole")
+"""In the context of a call that is whole: the library whose calls are part of it."""
 
 
 @dataclass(slots=True)
@@ -106,6 +111,12 @@ class Call:
     def is_open(self) -> bool:
         """Whether the span has not ended."""
         return bool(self._ticket)
+
+    @property
+    def context(self) -> Context:
+        """What is current while the library itself runs."""
+        context = trace.set_span_in_context(self.span)
+        return otel_context.set_value(WHOLE, self.sent.library, context) if self.operation.whole else context
 
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """End the span with the answer; one that is not `complete` is a stream whose reader left early."""

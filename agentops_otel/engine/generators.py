@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 
 from agentops_otel.engine.streams import Watch
 
@@ -30,10 +29,10 @@ def agenerated(chunks: AsyncGenerator[Any, Any], call: Call) -> AsyncGenerator[A
 
 def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any, Any]:
     # All parameters live in the generator: one that is dropped unread drops its watch, which ends the call.
-    span, sent = watch.call.span, None
+    call, sent = watch.call, None
     try:
         while True:
-            token = otel_context.attach(trace.set_span_in_context(span))
+            token = otel_context.attach(call.context)
             try:
                 chunk = chunks.send(sent)
             finally:
@@ -54,10 +53,10 @@ def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any,
 
 
 async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
-    span, sent = watch.call.span, None
+    call, sent = watch.call, None
     try:
         while True:
-            token: Any = otel_context.attach(trace.set_span_in_context(span))
+            token: Any = otel_context.attach(call.context)
             try:
                 chunk = await chunks.asend(sent)
             except GeneratorExit:

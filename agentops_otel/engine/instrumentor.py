@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wrapt
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 
 from agentops_otel.engine.bodies import watch_body
+from agentops_otel.engine.call import WHOLE
 from agentops_otel.engine.generators import agenerated, generated
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import read
@@ -128,7 +128,7 @@ class Instrumentor:
             call = self._begin(operation, instance, arguments)
             if call is None:
                 return wrapped(*args, **kwargs)
-            token = otel_context.attach(trace.set_span_in_context(call.span))
+            token = otel_context.attach(call.context)
             try:
                 result = wrapped(*args, **kwargs)
             except BaseException as error:
@@ -146,6 +146,8 @@ class Instrumentor:
             return None
         try:
             current = otel_context.get_current()
+            if current.get(WHOLE) == self.library:
+                return None
             if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
                 return None
             sent = self.sent(operation, instance, arguments)
@@ -184,7 +186,7 @@ class Instrumentor:
         return result
 
     async def _awaited(self, call: Call, result: Awaitable[Any]) -> Any:
-        token: Any = otel_context.attach(trace.set_span_in_context(call.span))
+        token: Any = otel_context.attach(call.context)
         try:
             answer = await result
         except GeneratorExit as error:

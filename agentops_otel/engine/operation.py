@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
@@ -35,6 +36,8 @@ class Operation:
     output: Callable[[Any], Output] | None = None
     kind: str = names.KIND_LLM
     span_kind: SpanKind = SpanKind.CLIENT
+    whole: bool = False
+    """Whether what the library itself asks on the way is part of it, and makes no spans of its own."""
     within: str = ""
     """Where an answer that is no stream itself keeps one: `"stream"` for `answer["stream"]`."""
     each: Operation | None = None
@@ -53,6 +56,12 @@ class Server:
     provider: str
     address: str | None = None
     port: int | None = None
+
+    @classmethod
+    def at(cls, provider: str, url: str) -> Server:
+        """The server of this URL, at the port that its scheme implies where it names none."""
+        told = urlsplit(url)
+        return cls(provider, told.hostname, told.port or (80 if told.scheme == "http" else 443))
 
 
 @dataclass(frozen=True, slots=True)

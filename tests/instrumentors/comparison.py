@@ -161,8 +161,9 @@ class Comparison:
             return await scenario(case, client)
         finally:
             assert trace.get_current_span() is before
-            if hasattr(client, "close"):
-                await done(client.close())
+            close = getattr(client, "aclose", None) or getattr(client, "close", None)
+            if close is not None:
+                await done(close())
 
 
 def held(client: Any) -> Any:

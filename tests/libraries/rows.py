@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agentops_otel.conventions import names
+from agentops_otel.conventions import names, plain
 from agentops_otel.demo.provider import Answer
 
 
@@ -46,6 +46,11 @@ class Row:
         """What its span is called."""
         operation, model = self.expected.get(names.OPERATION_NAME), self.expected.get(names.REQUEST_MODEL)
         return f"{operation} {model}" if operation else names.RERANK
+
+
+def answered(reason: str | None, *parts: Mapping[str, Any]) -> str:
+    """What a span says of an answer of these parts."""
+    return plain.to_json([{"role": "assistant", "parts": list(parts), "finish_reason": reason}])
 
 
 def rows() -> list[Row]:

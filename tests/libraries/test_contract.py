@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from comparison import asked, done
+from comparison import asked, done, held
 from opentelemetry import context as otel_context
 from rows import rows
 
@@ -53,6 +53,11 @@ def call(row, client):
     return row.call(client)
 
 
+def once(row, stage):
+    with held(row.client(stage.provider)) as client:
+        row.call(client)
+
+
 async def acall(row, client):
     return await done(row.call(client))
 
@@ -94,7 +99,7 @@ def test_silenced(stage, watched, row):
     stage.set([row.whole])
     token = otel_context.attach(otel_context.set_value("suppress_instrumentation", value=True))
     try:
-        row.call(row.client(stage.provider))
+        once(row, stage)
     finally:
         otel_context.detach(token)
     assert watched.spans == []
@@ -102,10 +107,10 @@ def test_silenced(stage, watched, row):
 
 @by_row(ROWS)
 def test_uninstrumented(stage, watched, row):
-    client = row.client(stage.provider)
-    watched.client.registry.uninstrument()
-    stage.set([row.whole])
-    row.call(client)
+    with held(row.client(stage.provider)) as client:
+        watched.client.registry.uninstrument()
+        stage.set([row.whole])
+        row.call(client)
     assert watched.spans == []
 
 
@@ -113,7 +118,7 @@ def test_uninstrumented(stage, watched, row):
 def test_content_is_left_out_unless_it_is_wanted(stage, make_watched, row):
     watched = make_watched(capture_content=False)
     stage.set([row.whole])
-    row.call(row.client(stage.provider))
+    once(row, stage)
     assert not set(names.CONTENT) & set(watched.span.attributes)
 
 
