@@ -26,7 +26,7 @@ def _kept(thing: Any) -> Any:
     """All that was answered: an answer is a dict as well, which leaves out what models below it do not declare."""
     if isinstance(thing, list):
         return [_kept(item) for item in thing]
-    if not isinstance(thing, dict) or not hasattr(thing, "__dict__"):
+    if not isinstance(thing, dict) or type(thing) in {dict, Shape}:
         return thing
     return Shape((name, _kept(value)) for name, value in vars(thing).items())
 
@@ -81,7 +81,7 @@ def _prompt(arguments: Arguments) -> Content:
 
 def _output(answer: Any) -> Sequence[Message]:
     text = answer if isinstance(answer, str) else chat.joined(read(answer, "generated_text"))
-    return [Message("assistant", [Text(text)], finish_reason=read_text(answer, "details.finish_reason"))]
+    return [Message("assistant", [Text(text)], finish_reason=read_text(answer, "details.finish_reason") or "stop")]
 
 
 def _embedded(answer: Any) -> Response:

@@ -67,9 +67,10 @@ def _fold(state: Any, chunk: Any, keep: bool) -> Any:
             state[name] = value
     if keep:
         said = _said(chunk)
-        for name in _PIECES:
-            value = said[name]
-            state["message"][name] += [value] if isinstance(value, str) else listed(value)
+        for name in ("content", "thinking"):
+            if isinstance(said[name], str):
+                state["message"][name].append(said[name])
+        state["message"]["tool_calls"] += listed(said["tool_calls"])
     return state
 
 

@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 import types
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -68,6 +69,23 @@ class Client:
     async def awaited_stream(self, model):
         return self.astream(model)
 
+    def whole(self, model):
+        return self.ask(model)
+
+    async def awhole(self, model):
+        await asyncio.sleep(0)
+        return self.ask(model)
+
+    def whole_stream(self, model):
+        self.ask(model)
+        yield 1
+        self.ask(model)
+
+    async def awhole_stream(self, model):
+        self.ask(model)
+        yield 1
+        self.ask(model)
+
     def within(self, model):
         return {"stream": Events([1, 2, 3]), "id": "r-1"}
 
@@ -108,6 +126,7 @@ _SEARCH = Operation(
     output=lambda found: Documents([(name, None) for name in found]),
     kind=names.KIND_OPERATION,
 )
+_WHOLE = replace(_ASK, whole=True)
 _WITHIN = Operation(name=names.CHAT, request=_ASK.request, response=response, fold=fold, within="stream")
 
 
@@ -120,6 +139,7 @@ class Shapes(Instrumentor):
         **{f"shapes:Client.{name}": _ASK for name in ("ask", "ask_static", "ask_class", "stream", "astream")},
         "shapes:Client.awaited_stream": _ASK,
         "shapes:Client.within": _WITHIN,
+        **{f"shapes:Client.{name}": _WHOLE for name in ("whole", "awhole", "whole_stream", "awhole_stream")},
         "shapes:Client.tool": _TOOL,
         "shapes:Client.search": _SEARCH,
         "shapes:Client.gone": _ASK,
@@ -311,3 +331,28 @@ def test_a_retrieval_tells_what_was_looked_for_and_found(shaped):
     assert shaped.span.name == "retrieval library"
     assert shaped.span.attributes[names.RETRIEVAL_QUERY] == "ferries"
     assert json.loads(shaped.span.attributes[names.RETRIEVAL_DOCUMENTS]) == [{"id": "d1"}, {"id": "d2"}]
+
+
+async def read_all(chunks):
+    return [chunk async for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.whole("m"),
+        lambda client: asyncio.run(client.awhole("m")),
+        lambda client: list(client.whole_stream("m")),
+        lambda client: asyncio.run(read_all(client.awhole_stream("m"))),
+    ],
+)
+def test_what_a_whole_call_asks_is_part_of_it(shaped, call):
+    call(shaped.library())
+    assert [span.name for span in shaped.spans] == ["chat m"]
+
+
+def test_what_is_asked_between_the_chunks_of_a_whole_call_is_a_call(shaped):
+    client = shaped.library()
+    for _ in client.whole_stream("m"):
+        client.ask("n")
+    assert [span.name for span in shaped.spans] == ["chat n", "chat m"]

@@ -14,6 +14,12 @@ pytest.register_assert_rewrite("comparison", "replay")
 from comparison import Comparison, Stage  # noqa: E402
 
 
+def pytest_configure(config):
+    # cohere, in its own embed: warnings of pydantic's that are no fault of the program, nor of ours.
+    for warning in ("Accessing the 'model_fields'", "The `parse_obj` method"):
+        config.addinivalue_line("filterwarnings", f"ignore:{warning}:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def stage():
     with Stage() as running:

@@ -45,7 +45,9 @@ class Row:
     def span_name(self) -> str:
         """What its span is called."""
         operation, model = self.expected.get(names.OPERATION_NAME), self.expected.get(names.REQUEST_MODEL)
-        return f"{operation} {model}" if operation else names.RERANK
+        if operation is None:
+            return names.RERANK
+        return f"{operation} {model}" if model else str(operation)
 
 
 def answered(reason: str | None, *parts: Mapping[str, Any]) -> str:
