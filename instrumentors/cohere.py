@@ -173,6 +173,8 @@ def _embedded(answer: Any) -> Response:
     return Response(
         id=read(answer, "id"),
         usage=_usage(read(answer, "meta")),
+        # A picture's tokens cost more than a text's, which is the only price that is known.
+        conditions=["modality=image"] if _count(read(answer, "meta.billed_units"), "image_tokens") else None,
         dimension_count=len(listed(vectors[0])) or None if vectors else None,
     )
 

@@ -69,6 +69,7 @@ PLAIN = [
     Bill("grok-4", "x_ai", "grok-4-0709", used(100, 50), "100 * 3 + 50 * 15"),
     Bill("kimi-k2", "moonshot_ai", "kimi-k2-0905-preview", used(100, 50), "100 * 0.60 + 50 * 2.50"),
     Bill("command-r-plus", "cohere", "command-r-plus", used(100, 50), "100 * 2.50 + 50 * 10"),
+    Bill("DeepSeek at Hugging Face's Together", "huggingface_together", "deepseek-ai/DeepSeek-R1", used(100, 50), "100 * 3 + 50 * 7"),
     Bill("nothing used", "openai", "gpt-4o", used(0, 0), "0 * 2.50"),
     Bill("a million tokens", "openai", "gpt-4o", used(1_000_000, 1_000_000), "1000000 * 2.50 + 1000000 * 10"),
 ]
@@ -216,6 +217,7 @@ NAMES = [
     Bill("Gemini, its own words", "gcp.gemini", "models/gemini-2.5-flash", used(100, 10), "100 * 0.30 + 10 * 2.50"),
 ]
 UNKNOWN = [
+    Bill("pictures at the price of texts", "cohere", "embed-v4.0", used(500, image_input_tokens=258), None, {"modality": "image"}),
     Bill("model", "openai", "gpt-nobody-has-seen", used(100, 10), None),
     Bill("provider", "my.own", "llama", used(100, 10), None),
     Bill("model of this provider", "groq", "gpt-4o", used(100, 10), None),

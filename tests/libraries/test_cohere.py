@@ -48,6 +48,13 @@ def test_what_is_billed_comes_before_what_was_used(told, expected):
         assert figures(module.CohereInstrumentor.targets["cohere:Client.chat"].response(answer)) == expected
 
 
+@pytest.mark.parametrize(("pictures", "conditions"), [(258, ["modality=image"]), (0, None), (None, None)])
+def test_pictures_have_a_price_of_their_own(pictures, conditions):
+    operation = module.CohereInstrumentor.targets["cohere:Client.embed"]
+    told = operation.response({"embeddings": [[0.5]], "meta": {"billed_units": {"image_tokens": pictures}}})
+    assert (told.conditions, told.dimension_count) == (conditions, 1)
+
+
 @pytest.mark.parametrize(
     ("reason", "error"),
     [
