@@ -26,7 +26,7 @@ def _kept(thing: Any) -> Any:
     """All that was answered: an answer is a dict as well, which leaves out what models below it do not declare."""
     if isinstance(thing, list):
         return [_kept(item) for item in thing]
-    if not isinstance(thing, dict) or type(thing) in {dict, Shape}:
+    if not isinstance(thing, dict) or isinstance(thing, Shape) or type(thing) is dict:
         return thing
     return Shape((name, _kept(value)) for name, value in vars(thing).items())
 
@@ -116,7 +116,7 @@ class HuggingFaceInstrumentor(Instrumentor):
     """huggingface_hub: chat and text generation, whole and streamed, embeddings; any `provider` or endpoint."""
 
     library = "huggingface_hub.inference"
-    requires = ">=0.30,<3"
+    requires = ">=2.4,<3"
     provider = "huggingface"
     targets: ClassVar = {
         f"huggingface_hub:{prefix}InferenceClient.{method}": operation

@@ -55,7 +55,6 @@ def test_odd_events_spoil_nothing(data):
     ("made", "arguments", "expected"),
     [
         ({}, {}, ("api.mistral.ai", 443)),
-        ({"server": "eu"}, {}, ("api.eu.mistral.ai", 443)),
         ({"server_url": "http://gateway:8080/mistral"}, {}, ("gateway", 8080)),
         ({}, {"server_url": "http://other"}, ("other", 80)),
     ],
