@@ -34,6 +34,9 @@ _PROVIDERS = {
 }
 """genai-prices' ids of the providers that the conventions name otherwise; the rest have one name in both."""
 
+_HOSTS = ("cerebras", "fireworks", "groq", "huggingface", "nvidia", "replicate", "together", "vllm")
+"""Providers that run models of others at prices of their own: a maker's name before the model's is not a seller's."""
+
 _UNITS = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -383,7 +386,8 @@ def _candidates(provider: str | None, model: str) -> tuple[tuple[str, str], ...]
     pairs = [(known, model)]  # without a provider, its own name tells whose model it is
     prefix, _, rest = model.partition("/")
     if rest and prefix != known:
-        pairs.append((_PROVIDERS.get(prefix, prefix), rest))
+        if not known.startswith(_HOSTS):
+            pairs.append((_PROVIDERS.get(prefix, prefix), rest))
     elif rest:
         pairs.append((known, rest))
     return tuple(pairs)

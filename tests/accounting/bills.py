@@ -197,6 +197,8 @@ NAMES = [
     Bill("prefixed, provider unknown", "my.gateway", "openai/gpt-4.1", used(100, 10), "100 * 2 + 10 * 8"),
     Bill("no provider", None, "gpt-4o", used(100, 10), "100 * 2.50 + 10 * 10"),
     Bill("prefixed, no provider", None, "openai/gpt-4.1", used(100, 10), "100 * 2 + 10 * 8"),
+    Bill("run by a host at prices of its own", "replicate", "openai/gpt-4.1", used(100, 10), None),
+    Bill("run by one of many hosts", "huggingface_novita", "google/gemini-2.5-pro", used(100, 10), None),
     Bill("prefixed, OpenRouter", "openrouter", "openai/gpt-4.1", used(100, 10), "100 * 2 + 10 * 8"),
     Bill("dated on Azure", "azure.ai.openai", "gpt-4o-2024-08-06", used(100, 10), "100 * 2.50 + 10 * 10"),
     Bill("Azure AI", "azure.ai.inference", "gpt-4o-mini", used(100, 10), "100 * 0.15 + 10 * 0.60"),
