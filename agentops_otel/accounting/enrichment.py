@@ -1,4 +1,4 @@
-"""Enrichment: attributes in, attributes with normalised tokens and cost out; twice is the same as once."""
+"""Enrichment: attributes in, attributes with what the call cost out; twice is the same as once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,6 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.conventions.model import Usage
 
-_MARKS = frozenset(
-    {
-        names.OPERATION_NAME,
-        names.SPAN_KIND,
-        names.PROVIDER_NAME,
-        names.OPENINFERENCE_KIND,
-        "gen_ai.system",
-        "gen_ai.usage.prompt_tokens",
-    }
-)
-_OLDER = frozenset(names.OLDER_NAMES)
-
 
 def enrich(
     attributes: Mapping[str, Any],
@@ -38,25 +26,20 @@ def enrich(
 ) -> Mapping[str, Any]:
     """The attributes of a span with what accounting knows of it; the same object where it knows nothing.
 
-    A model call gains its current attribute names and, where the price is known, its cost in USD and the
-    source of the price. `start_time` is when the call was made, for prices change. With `wait=False`
-    nothing is loaded: the cost is then left to a later call.
+    A model call gains its cost in USD and the source of the price, where the price is known. `start_time` is
+    when the call was made, for prices change. With `wait=False` nothing is loaded: the cost is then left to a
+    later call. Attributes are read by their current names alone: see `dialects.translate` for all others.
     """
-    if _MARKS.isdisjoint(attributes):
+    prefix = _usage_prefix(attributes)
+    if prefix is None or names.COST in attributes:
         return attributes
-    older = () if _OLDER.isdisjoint(attributes) else names.OLDER_NAMES.items()
-    renamed = {new: attributes[old] for old, new in older if old in attributes and new not in attributes}
-    enriched = {**attributes, **renamed} if renamed else attributes
-    prefix = _usage_prefix(enriched)
-    if prefix is None or names.COST in enriched:
-        return enriched
-    usage = read_usage(enriched, prefix)
-    quote = None if usage is None else _quote(enriched, usage, prices, start_time, wait)
+    usage = read_usage(attributes, prefix)
+    quote = None if usage is None else _quote(attributes, usage, prices, start_time, wait)
     if quote is None:
-        return enriched
+        return attributes
     cost = float(quote.cost)
     told = dict.fromkeys((names.COST, *(names.COST_ALIASES if aliases else ())), cost)
-    return {**enriched, **told, names.COST_SOURCE: quote.source}
+    return {**attributes, **told, names.COST_SOURCE: quote.source}
 
 
 def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool) -> Quote | None:

@@ -32,8 +32,6 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
     operation = read_text(attributes, names.OPERATION_NAME)
     if operation is not None:
         return operation in names.MODEL_OPERATIONS
-    if read_text(attributes, names.OPENINFERENCE_KIND) in names.OPENINFERENCE_CALLS:
-        return True
     return attributes.get(names.SPAN_KIND) == names.KIND_LLM
 
 

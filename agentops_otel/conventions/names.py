@@ -190,23 +190,3 @@ EVENT_TRIGGER_TYPE: Final = "agentops.event.trigger.type"
 EVENT_CODE: Final = "agentops.event.code"
 EVENT_DETAILS: Final = "agentops.event.details"
 ACTION_TYPE: Final = "agentops.action.type"
-
-# --- Names of older conventions and of other emitters, read but never written ----------------------
-OPENINFERENCE_KIND: Final = "openinference.span.kind"
-OPENINFERENCE_CALLS: Final = frozenset({"LLM", "EMBEDDING"})
-OLDER_NAMES: Final = {
-    "gen_ai.system": PROVIDER_NAME,
-    "gen_ai.usage.prompt_tokens": INPUT_TOKENS,
-    "gen_ai.usage.completion_tokens": OUTPUT_TOKENS,
-    "gen_ai.usage.cache_creation.input_tokens": CACHE_WRITE_TOKENS,
-    "gen_ai.usage.cache_creation_input_tokens": CACHE_WRITE_TOKENS,
-    "gen_ai.usage.cache_read_input_tokens": CACHE_READ_TOKENS,
-    "gen_ai.usage.reasoning_tokens": REASONING_TOKENS,
-    "llm.model_name": RESPONSE_MODEL,
-    "llm.provider": PROVIDER_NAME,
-    "llm.token_count.prompt": INPUT_TOKENS,
-    "llm.token_count.completion": OUTPUT_TOKENS,
-    "llm.token_count.prompt_details.cache_read": CACHE_READ_TOKENS,
-    "llm.token_count.prompt_details.cache_write": CACHE_WRITE_TOKENS,
-    "llm.token_count.completion_details.reasoning": REASONING_TOKENS,
-}

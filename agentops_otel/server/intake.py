@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from agentops_otel.accounting.dialects import translate
 from agentops_otel.accounting.enrichment import enrich
 from agentops_otel.accounting.prices import Prices
 from agentops_otel.accounting.record import ERROR, OK, UNSET, SpanRecord
@@ -107,7 +108,7 @@ def records_of_request(body: bytes, content_type: str, prices: Prices | None = N
                     rejected += 1
                     continue
                 record = _record(span, resource, part.scope.name, part.scope.version)
-                record.attributes = enrich(record.attributes, prices, start_time=record.start_time)
+                record.attributes = enrich(translate(record), prices, start_time=record.start_time)
                 records.append(record)
     return Intake(records, rejected)
 

@@ -7,7 +7,7 @@ import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.accounting.tally import is_model_call
+from agentops_otel.accounting.dialects import tells_of_call
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -41,7 +41,7 @@ class Doubles:
 
     def started(self, span: ReadableSpan | OwnSpan) -> None:
         """A span has started."""
-        if not is_model_call(span.attributes or {}) or span.context is None:
+        if not tells_of_call(span.attributes or {}) or span.context is None:
             return
         library, is_ours, parent_id = self._told(span)
         self._open[span.context.span_id] = (library, is_ours, parent_id)
@@ -59,7 +59,7 @@ class Doubles:
         self._open.pop(span_id, None)
         if span_id in self._left_out:
             return True
-        if not is_model_call(span.attributes or {}):
+        if not tells_of_call(span.attributes or {}):
             return False
         library, is_ours, parent_id = self._told(span)
         around = self._open.get(parent_id) if parent_id is not None else None

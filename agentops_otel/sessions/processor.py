@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor
 
+from agentops_otel.accounting.dialects import tells_of_call, translate
 from agentops_otel.accounting.enrichment import enrich
 from agentops_otel.accounting.record import SpanRecord, record_of
-from agentops_otel.accounting.tally import Tally, is_model_call
+from agentops_otel.accounting.tally import Tally
 from agentops_otel.conventions import names
 from agentops_otel.sessions.doubles import Doubles
 from agentops_otel.sessions.spans import OwnSpan
@@ -129,7 +130,7 @@ class SessionProcessor(SpanProcessor):
 
     def _ask_for_prices(self, span: Span | OwnSpan) -> None:
         """A model is being called: by the time it answers, another thread has loaded the prices."""
-        if is_model_call(span.attributes or {}):
+        if tells_of_call(span.attributes or {}):
             self.wants_prices = True
             self.wake()
 
@@ -197,7 +198,8 @@ class SessionProcessor(SpanProcessor):
     def _count(self, span: ReadableSpan | OwnSpan) -> None:
         record = span.record() if isinstance(span, OwnSpan) else record_of(span)
         record.parent_id = self._doubles.kept_parent(record.parent_id)
-        record.attributes = enrich(record.attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
+        attributes = translate(record)
+        record.attributes = enrich(attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
         trace_id = int(record.trace_id, 16)
         books = self._open.get(trace_id) or self._ended.get(trace_id)
         if books is None:

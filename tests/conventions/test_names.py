@@ -66,11 +66,6 @@ def test_no_name_is_told_twice():
     assert len(attributes) == len(set(attributes))
 
 
-def test_older_names_are_not_written():
-    assert not set(names.OLDER_NAMES) & set(OURS.values())
-    assert set(names.OLDER_NAMES.values()) <= set(OURS.values())
-
-
 @pytest.mark.skipif(not SPEC_FILE.exists(), reason="the conventions as data are not in this checkout")
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_the_list_above_agrees_with_the_conventions(name):
