@@ -7,50 +7,85 @@ import errno
 import ipaddress
 import socket
 import uuid
-from typing import TYPE_CHECKING, Final
+import webbrowser
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from agentops_otel.cli import text
 from agentops_otel.store import StoreError, open_store, resolve
+from agentops_otel.store.keys import KeyFile
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from agentops_otel.store import Store
 
 _ANY: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - only ever with a key
-_CONNECTIONS: Final = 256
-_PARTING_SECONDS: Final = 2
-"""How long the end waits for requests that are being answered."""
+_EXTRA: Final = frozenset({"starlette", "uvicorn"})
+_MIB: Final = 1024 * 1024
+_GRPC_PORT: Final = 4317
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="0: any free port.")
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    default=_GRPC_PORT,
+    show_default=True,
+    help="For OTLP over gRPC. 0: any free port.",
+)
+@click.option("--no-grpc", is_flag=True, help="Take OTLP over HTTP only.")
 @click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="An API key (a UUID) to insist on; may be repeated.")
-def serve(host: str, port: int, store: str | None, keys: tuple[str, ...]) -> None:
+@click.option(
+    "--max-request",
+    type=click.IntRange(1, 2047),
+    default=32,
+    show_default=True,
+    metavar="MIB",
+    help="The largest request that is taken, unpacked.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the server's first page in a browser.")
+def serve(
+    host: str,
+    port: int,
+    grpc_port: int,
+    no_grpc: bool,
+    store: str | None,
+    keys: tuple[str, ...],
+    max_request: int,
+    opens: bool,
+) -> None:
     """Take traces in over OTLP, keep them in the store, and answer for their sessions.
 
-    Ctrl-C ends it. Other machines are let in with --host, and then a key is needed.
+    Ctrl-C ends it. Other machines are let in with --host, and then a key is needed: see agentops-otel keys.
     """
     for key in keys:
         _check_key(key)
-    if not keys and not _is_loopback(host):
-        raise click.UsageError(
-            f"{host} lets other machines in, so a key is needed. Here is a new one:\n"
-            f"  agentops-otel serve --host {host} --port {port} --key {uuid.uuid4()}"
-        )
     try:
         path = resolve(store)
+        file = KeyFile(path)
+        is_open = _is_loopback(host)
+        if not is_open and not keys and not file.read():
+            raise click.UsageError(
+                f"{host} lets other machines in, so a key is needed. Make one, and start again:\n"
+                f"  agentops-otel keys add --project default{'' if store is None else f' --store {path}'}"
+            )
         with contextlib.closing(open_store(path)) as opened, contextlib.suppress(KeyboardInterrupt):
             opened.sessions(1)  # a store that cannot be read is told now, not to the first who sends
-            app = _app(opened, keys, host)
-            with _listening(host, port) as listener:
-                _tell(_url(host, listener.getsockname()[1]), str(path), has_keys=bool(keys))
+            server = _server(opened, keys, file, host, max_request * _MIB, is_open=is_open)
+            with _listening(host, port) as listener, server.grpc(host, None if no_grpc else grpc_port) as taken:
+                url = _url(host, listener.getsockname()[1])
+                _tell(url, None if taken is None else _url(host, taken), path, has_keys=server.keys.are_needed)
+                if opens:
+                    webbrowser.open(url)
                 # uvicorn ends in good order on Ctrl-C, and raises it again afterwards.
-                _run(app, listener)
+                server.run(listener)
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
     click.echo("\nStopped.")
@@ -70,18 +105,56 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _app(store: Store, keys: tuple[str, ...], host: str) -> ASGIApp:
+@dataclass(frozen=True)
+class _Server:
+    """What is served, before it is."""
+
+    app: Any
+    intake: Any
+    keys: Any
+
+    @contextlib.contextmanager
+    def grpc(self, host: str, port: int | None) -> Iterator[int | None]:
+        """OTLP over gRPC beside it; the port that it has, None where none is wanted."""
+        if port is None:
+            yield None
+            return
+        from agentops_otel.server.grpc_intake import GrpcIntake  # noqa: PLC0415 - gRPC is slow to import
+
+        try:
+            taking = GrpcIntake(self.intake, self.keys, _address(host, port))
+        except OSError as error:
+            raise click.ClickException(_busy(port, "--grpc-port 0", "--no-grpc")) from error
+        try:
+            yield taking.port
+        finally:
+            taking.close()
+
+    def run(self, listener: socket.socket) -> None:
+        """Answer until Ctrl-C."""
+        from agentops_otel.server.serving import run  # noqa: PLC0415 - an extra that may be missing
+
+        run(self.app, listener)
+
+
+def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, largest: int, *, is_open: bool) -> _Server:
     try:
-        import uvicorn  # noqa: F401, PLC0415 - looked for now, needed by _run
+        import uvicorn  # noqa: F401, PLC0415 - looked for now, needed by run
 
         from agentops_otel.server.app import make_app  # noqa: PLC0415 - an extra that may be missing
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+        if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise click.ClickException(
             f"the server needs {missing.name}, which is not installed: pip install 'agentops_otel[server]'"
         ) from missing
-    return make_app(store, keys, hosts=("*",) if host in _ANY else (host,))
+    from agentops_otel.server.intake import Intake  # noqa: PLC0415 - it takes half a second to import
+    from agentops_otel.server.keys import Keys  # noqa: PLC0415 - the same
+    from agentops_otel.server.wire import Limits  # noqa: PLC0415 - the same
+
+    keys = Keys(given, file, required=not is_open)
+    intake = Intake(store, Limits(body=largest, waiting=max(Limits().waiting, 2 * largest)))
+    return _Server(make_app(store, keys, ("*",) if host in _ANY else (host,), intake), intake, keys)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -91,21 +164,31 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((bare, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise click.ClickException(
-                f"port {port} is taken by another program: another `agentops-otel serve`, or a collector.\n"
-                "Take one that is free: agentops-otel serve --port 0"
-            ) from error
+            raise click.ClickException(_busy(port, "--port 0")) from error
         raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
 
 
+def _busy(port: int, *ways: str) -> str:
+    told = " or ".join(f"agentops-otel serve {way}" for way in ways)
+    return (
+        f"port {port} is taken by another program: another `agentops-otel serve`, or a collector.\n"
+        f"Take one that is free: {told}"
+    )
+
+
+def _address(host: str, port: int) -> str:
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+
+
 def _url(host: str, port: int) -> str:
-    bare = socket.gethostname() if host in _ANY else host.strip("[]")
-    return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
+    return f"http://{_address(socket.gethostname() if host in _ANY else host, port)}"
 
 
-def _tell(url: str, path: str, *, has_keys: bool) -> None:
+def _tell(url: str, grpc_url: str | None, path: Path, *, has_keys: bool) -> None:
     lines = [
         f"Send traces to   {url}/v1/traces   agentops.init(endpoint={url!r})",
+        *([] if grpc_url is None else [f"  or over gRPC   {grpc_url}"]),
         f"Look at          {url}/   or: agentops-otel sessions ls --store {path}",
         f"Kept in          {path}",
     ]
@@ -113,20 +196,3 @@ def _tell(url: str, path: str, *, has_keys: bool) -> None:
         lines.append("Key              needed in the header X-Agentops-Api-Key, or agentops.init(api_key=...)")
     for line in (*lines, "Ctrl-C ends it."):
         text.say(text.clean(line))
-
-
-def _run(app: ASGIApp, listener: socket.socket) -> None:
-    import uvicorn  # noqa: PLC0415 - an extra that may be missing
-
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=_PARTING_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])

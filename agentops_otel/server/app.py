@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from agentops_otel.accounting.prices import Prices
 from agentops_otel.conventions import plain
-from agentops_otel.server.gate import Gate, Keys
-from agentops_otel.server.intake import BODY_LIMIT, JSON, IntakeError, answer, inflated, media_type, records_of_request
+from agentops_otel.server import otlp, tokens
+from agentops_otel.server.gate import Gate
+from agentops_otel.server.intake import RETRY_SECONDS, Intake
 from agentops_otel.server.jaeger import routes as jaeger_routes
+from agentops_otel.server.keys import Keys
 from agentops_otel.server.listing import Listing
 from agentops_otel.server.queries import export, session_json, statistics
+from agentops_otel.server.refusals import refusal
+from agentops_otel.server.wire import JSON, IntakeError
 from agentops_otel.store.base import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from agentops_otel.store.base import Store
 
 _LIMIT: Final = 50
 _HIGHEST_LIMIT: Final = 1000
-_RETRY_SECONDS: Final = "5"
 
 _WELCOME: Final = """\
 agentops_otel keeps the sessions of your agents here: what they did, how they ended, what they cost.
@@ -59,26 +60,33 @@ _WITH_KEY: Final = {
 _WITHOUT_KEY: Final = dict.fromkeys(_WITH_KEY, "")
 
 
-def make_app(store: Store, keys: Iterable[str] = (), hosts: Iterable[str] = ()) -> ASGIApp:
+def make_app(
+    store: Store,
+    keys: Iterable[str] | Keys = (),
+    hosts: Iterable[str] = (),
+    intake: Intake | None = None,
+) -> ASGIApp:
     """The application over `store`, for any ASGI server.
 
     With `keys`, whoever sends traces or reads sessions must name one of them in `X-Agentops-Api-Key`.
     Requests are answered under the names of this machine to itself (localhost, 127.0.0.1, [::1]) and under
-    `hosts`, whatever the port; `"*"` stands for any name. The store stays the caller's, who closes it.
+    `hosts`, whatever the port; `"*"` stands for any name. The store stays the caller's, who closes it. What is
+    sent goes through `intake`, so that other protocols may share its limits.
     """
-    keys = tuple(keys)
-    endpoints = _Endpoints(store, has_keys=bool(keys))
+    keys = keys if isinstance(keys, Keys) else Keys(keys)
+    endpoints = _Endpoints(store, keys)
     return Starlette(
         routes=[
             Route("/", endpoints.welcome),
-            Route("/v1/traces", endpoints.traces, methods=["POST"]),
+            *otlp.routes(intake or Intake(store)),
+            *tokens.routes(keys),
             Route("/v2/sessions", endpoints.sessions),
             # Ids may be anybody's own, with slashes in them.
             Route("/v2/sessions/{session_id:path}/stats", endpoints.stats),
             Route("/v2/sessions/{session_id:path}/export", endpoints.export),
             *jaeger_routes(store),
         ],
-        middleware=[Middleware(Gate, hosts=hosts, keys=Keys(keys))],
+        middleware=[Middleware(Gate, hosts=hosts, keys=keys)],
         exception_handlers={IntakeError: _refused, StoreError: _unavailable},
     )
 
@@ -86,23 +94,13 @@ def make_app(store: Store, keys: Iterable[str] = (), hosts: Iterable[str] = ()) 
 class _Endpoints:
     """What is answered under each address. The store blocks, so it is only ever asked in the thread pool."""
 
-    def __init__(self, store: Store, *, has_keys: bool) -> None:
+    def __init__(self, store: Store, keys: Keys) -> None:
         self._store = store
-        self._has_keys = has_keys
-        self._prices = Prices()
-        # A request of many small parts is thirty times its size while it is read: one at a time.
-        self._reading = asyncio.Semaphore(1)
+        self._keys = keys
 
     async def welcome(self, request: Request) -> Response:
-        words = _WITH_KEY if self._has_keys else _WITHOUT_KEY
+        words = _WITH_KEY if self._keys.are_needed else _WITHOUT_KEY
         return PlainTextResponse(_WELCOME.format(url=str(request.base_url).rstrip("/"), **words))
-
-    async def traces(self, request: Request) -> Response:
-        kind = media_type(request.headers.get("content-type", ""))
-        body = await _body(request)
-        async with self._reading:
-            rejected = await run_in_threadpool(self._take, body, kind, request.headers.get("content-encoding", ""))
-        return Response(answer(rejected, kind), media_type=kind)
 
     async def sessions(self, request: Request) -> Response:
         try:
@@ -121,12 +119,6 @@ class _Endpoints:
 
     # --- In the thread pool ------------------------------------------------------------------------
 
-    def _take(self, body: bytes, kind: str, encoding: str) -> int:
-        """Store what the request brings; the number of its spans that cannot be stored."""
-        records, rejected = records_of_request(inflated(body, encoding), kind, self._prices)
-        self._store.insert(records)
-        return rejected
-
     def _sessions(self, limit: int) -> Response:
         return _json([session_json(row) for row in self._store.sessions(limit)])
 
@@ -143,22 +135,6 @@ class _Endpoints:
             return _unknown(session_id)
 
 
-async def _body(request: Request) -> bytes:
-    """The body as it was sent; not one byte is waited for that goes beyond the limit."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise IntakeError(f"a request may have {BODY_LIMIT} bytes: send fewer spans at a time", 413)
-    except ClientDisconnect as error:
-        raise IntakeError("the connection broke off before the body ended") from error
-    except asyncio.CancelledError as error:
-        # The server ends and waits no longer: an exporter that is told so sends it again.
-        raise IntakeError("the server is ending", 503) from error
-    return bytes(body)
-
-
 def _json(value: Any) -> Response:
     try:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
@@ -172,9 +148,10 @@ def _unknown(session_id: str) -> Response:
     return PlainTextResponse(f"there is no session {session_id!r}: see GET /v2/sessions\n", 404)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{error}\n", getattr(error, "status", 400))
+async def _refused(request: Request, error: Exception) -> Response:
+    told = error if isinstance(error, IntakeError) else IntakeError(str(error))
+    return refusal(request.url.path, request.headers, told)
 
 
-async def _unavailable(_request: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{error}\n", 503, headers={"Retry-After": _RETRY_SECONDS})
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return refusal(request.url.path, request.headers, IntakeError(str(error), 503, RETRY_SECONDS))

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import hmac
 import re
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+
+from agentops_otel.server.keys import KEY_HEADER, Keys
+from agentops_otel.server.refusals import refusal
+from agentops_otel.server.wire import IntakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-KEY_HEADER: Final = "X-Agentops-Api-Key"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HOST: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+))(?::[0-9]*)?")
-_OPEN_PATHS: Final = frozenset({"/"})
+_OPEN_PATHS: Final = frozenset({"/", "/v3/auth/token"})
+_BEARER: Final = "bearer "
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 _ANSWER_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-
-
-class Keys:
-    """The keys that are accepted, kept as digests; without one, everybody is."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
-
-    def accept(self, key: str | None) -> bool:
-        """Whether this is one of them, in a time that does not depend on how near it comes."""
-        if not self._digests:
-            return True
-        asked = _digest(key or "")
-        # A sum, for `any` would stop at the first match.
-        return sum(hmac.compare_digest(asked, digest) for digest in self._digests) > 0
 
 
 class Gate:
@@ -47,6 +33,8 @@ class Gate:
     Refused with 403 are Host headers other than this machine's own names and `hosts` (a web page whose name
     is made to point here has another), and writes that a browser says come from another site; with 401
     requests without an accepted key. No CORS header is ever sent, so no other site reads an answer.
+
+    What passes has its project in `request.state.project`: the one that its key opens, None for all of them.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str], keys: Keys) -> None:
@@ -62,25 +50,43 @@ class Gate:
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_ANSWER_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _ANSWER_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        await (self._refusal(scope) or self._app)(scope, receive, send_on)
-
-    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        try:
+            scope.setdefault("state", {})["project"] = self._project(scope, headers)
+        except IntakeError as error:
+            await refusal(scope["path"], headers, error)(scope, receive, send_on)
+        else:
+            await self._app(scope, receive, send_on)
+
+    def _project(self, scope: Scope, headers: Headers) -> str | None:
         host = headers.get("host", "")
         if "*" not in self._hosts and _name(host) not in self._hosts:
-            return PlainTextResponse("this server answers as localhost or 127.0.0.1 only\n", 403)
+            raise IntakeError("this server answers as localhost or 127.0.0.1 only", 403)
         if scope.get("method") not in _READING and _is_foreign(headers, host):
-            return PlainTextResponse("a page of another site may not write here\n", 403)
-        if scope["path"] not in _OPEN_PATHS and not self._keys.accept(headers.get(KEY_HEADER)):
-            return PlainTextResponse(f"an accepted key is needed in the header {KEY_HEADER}\n", 401)
-        return None
+            raise IntakeError("a page of another site may not write here", 403)
+        if scope["path"] in _OPEN_PATHS:
+            return None
+        return self._keys.admit(_key(headers), peer_of(scope))
 
 
-def _digest(key: str) -> bytes:
-    return sha256(key.encode("utf-8", "replace")).digest()
+def peer_of(scope: Scope) -> str:
+    """The address that a request comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _key(headers: Headers) -> str | None:
+    """The key of a request; the original's programs name it as a bearer, once they have exchanged it."""
+    named = headers.get(KEY_HEADER)
+    told = headers.get("authorization", "")
+    if named is None and told[: len(_BEARER)].lower() == _BEARER:
+        named = told[len(_BEARER) :].strip()
+    return named
 
 
 def _name(host: str) -> str | None:

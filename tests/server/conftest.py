@@ -9,6 +9,7 @@ import sys
 
 import httpx
 import pytest
+from server.asking import asker
 from span_records import SESSION
 
 from agentops_otel.server.app import make_app
@@ -21,6 +22,12 @@ def store(tmp_path):
     store = SQLiteStore(tmp_path / "sessions.db")
     yield store
     store.close()
+
+
+@pytest.fixture
+def asked(store):
+    """Ask the application over the store one thing."""
+    return asker(make_app(store))
 
 
 @pytest.fixture

@@ -18,8 +18,13 @@ from otlp_requests import JSON, PROTOBUF, json_request, one_span, protobuf_reque
 from span_records import BEGIN, TRACE, failed, llm, root, span, tool
 
 from agentops_otel.conventions import names
-from agentops_otel.server.intake import IntakeError, answer, inflated, media_type, records_of_request
+from agentops_otel.server import intake
+from agentops_otel.server.wire import IntakeError, inflated, media_type
 from agentops_otel.store.rows import row_of
+
+
+def records_of_request(body, content_type):
+    return intake.records_of_request(body, media_type(content_type))
 
 
 def read(body, content_type=JSON):
@@ -160,7 +165,7 @@ def test_the_others_of_the_request_are_kept():
         (one_span(startTimeUnixNano=-1), JSON, 400, "-1"),
         (one_span(attributes=[{"key": "k", "value": {"intValue": "9" * 5000}}]), JSON, 400, "no Export"),
         (one_span(attributes=[{"key": "k", "value": {"stringValue": "a", "intValue": 1}}]), JSON, 400, "no Export"),
-        (protobuf_request(span()), "text/plain", 415, "not as text/plain"),
+        (protobuf_request(span()), "text/plain", 415, "not text/plain"),
         (protobuf_request(span()), "", 415, "of no type"),
     ],
     ids=short_id,
@@ -306,9 +311,3 @@ def test_media_types(told, meant):
         return
     with pytest.raises(IntakeError):
         media_type(told)
-
-
-def test_answers():
-    assert (answer(0, PROTOBUF), answer(0, JSON)) == (b"", b"{}")
-    assert b"2 spans are left out" in answer(2, PROTOBUF)
-    assert json.loads(answer(2, JSON))["partialSuccess"]["rejectedSpans"] == "2"
