@@ -9,16 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
+import grpc
 import httpx
 import pytest
 from click.testing import CliRunner
 from otlp_requests import PROTOBUF, protobuf_request
 from programs import run as run_program
-from span_records import SESSION, llm, root
+from span_records import SESSION, llm, root, span
 
 from agentops_otel.cli import main
 from agentops_otel.store import open_store
+from agentops_otel.store.keys import KeyFile
 
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -26,10 +30,11 @@ KEY = "01234567-89ab-cdef-0123-456789abcdef"
 @contextlib.contextmanager
 def serving(store, *arguments, stop=signal.SIGINT):
     """The base URL of a server on a free port, and what it said; at the end one Ctrl-C, which it must obey."""
-    start = [sys.executable, "-W", "error", "-m", "agentops_otel", "serve", "--port", "0", "--store", str(store)]
+    ports = ["--port", "0", *([] if "--no-grpc" in arguments else ["--grpc-port", "0"])]
+    start = [sys.executable, "-W", "error", "-m", "agentops_otel", "serve", *ports, "--store", str(store)]
     process = subprocess.Popen([*start, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        head = [process.stdout.readline() for _ in range(4 if "--key" not in arguments else 5)]
+        head = list(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
         yield re.search(r"http://\S+:[0-9]+", "".join(head))[0], "".join(head)
         process.send_signal(stop)
         rest, _ = process.communicate(timeout=10)
@@ -55,7 +60,7 @@ SEND = """
 def test_a_program_sends_a_session_and_it_is_read_back(tmp_path):
     served = tmp_path / "served" / "sessions.db"
     with serving(served) as (url, head):
-        assert all(told in head for told in (f"{url}/v1/traces", f"{url}/ ", str(served), "Ctrl-C"))
+        assert all(told in head for told in (f"{url}/v1/traces", f"{url}/ ", str(served), "over gRPC"))
         out, err = run_program(SEND.format(arguments=f"endpoint={url!r}"), tmp_path)
         session_id = out.strip()
         assert url in err
@@ -78,13 +83,55 @@ def test_a_batch_that_is_sent_twice_counts_once(tmp_path):
     assert (stats["llm_calls"], stats["cost"]) == (1, "0.25")
 
 
-def test_what_was_answered_with_200_survives_a_kill(tmp_path):
-    store = tmp_path / "s.db"
-    with serving(store, stop=signal.SIGKILL) as (url, _):
-        body = protobuf_request(root())
-        assert httpx.post(f"{url}/v1/traces", content=body, headers={"content-type": PROTOBUF}).status_code == 200
+def grpc_address(head):
+    return re.search(r"over gRPC +http://(\S+)", head)[1]
+
+
+def sender(url, acknowledged, number):
+    """Post batches of five spans until the server is gone; the ids of those that were answered with 200."""
+    with httpx.Client() as client:
+        while True:
+            records = [span(trace=f"{number:032x}") for _ in range(5)]
+            try:
+                client.post(
+                    f"{url}/v1/traces", content=protobuf_request(*records), headers={"content-type": PROTOBUF}
+                ).raise_for_status()
+            except httpx.HTTPError:
+                return
+            acknowledged.extend(record.span_id for record in records)
+
+
+def grpc_sender(address, acknowledged, number):
+    with grpc.insecure_channel(address) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        while True:
+            records = [span(trace=f"{number:032x}") for _ in range(5)]
+            try:
+                export(protobuf_request(*records), timeout=10)
+            except grpc.RpcError:
+                return
+            acknowledged.extend(record.span_id for record in records)
+
+
+def test_what_was_acknowledged_survives_kills(tmp_path):
+    store, acknowledged = tmp_path / "s.db", []
+    for turn in range(1, 11):
+        before = len(acknowledged)
+        with serving(store, stop=signal.SIGKILL) as (url, head):
+            senders = [
+                threading.Thread(target=sender, args=(url, acknowledged, turn)),
+                threading.Thread(target=grpc_sender, args=(grpc_address(head), acknowledged, turn + 100)),
+            ]
+            for thread in senders:
+                thread.start()
+            while len(acknowledged) < before + 50:
+                time.sleep(0.01)
+        for thread in senders:
+            thread.join()
     with contextlib.closing(open_store(store)) as opened:
-        assert [row.session_id for row in opened.sessions()] == [SESSION]
+        kept = {record.span_id for row in opened.sessions() for record in opened.spans(row.session_id)}
+    assert len(acknowledged) >= 500
+    assert set(acknowledged) <= kept
 
 
 def test_with_a_key(tmp_path):
@@ -95,6 +142,57 @@ def test_with_a_key(tmp_path):
         assert httpx.get(f"{url}/v2/sessions").status_code == 401
         (row,) = httpx.get(f"{url}/v2/sessions", headers={"X-Agentops-Api-Key": KEY}).json()
     assert row["tags"] == ["sent"]
+
+
+def test_keys_of_the_store_and_their_projects(tmp_path):
+    store = tmp_path / "s.db"
+    one, other = KeyFile(store).add("one").text, KeyFile(store).add("other").text
+    with serving(store) as (url, head):
+        assert "X-Agentops-Api-Key" in head
+        run_program(SEND.format(arguments=f"endpoint={url!r}, api_key={one!r}"), tmp_path)
+        assert httpx.get(f"{url}/v2/sessions").status_code == 401
+        (row,) = httpx.get(f"{url}/v2/sessions", headers={"X-Agentops-Api-Key": one}).json()
+        assert httpx.get(f"{url}/v2/sessions", headers={"X-Agentops-Api-Key": other}).status_code == 200
+    assert (row["tags"], row["project_id"]) == (["sent"], "one")
+
+
+def test_the_standard_variables_over_grpc(tmp_path):
+    with serving(tmp_path / "s.db", "--key", KEY) as (url, head):
+        variables = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{grpc_address(head)}",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"x-agentops-api-key={KEY}",
+        }
+        run_program(SEND.format(arguments="auto_start_session=True"), tmp_path, **variables)
+        (row,) = httpx.get(f"{url}/v2/sessions", headers={"X-Agentops-Api-Key": KEY}).json()
+    assert (row["tags"], row["end_state"]) == (["sent"], "Success")
+
+
+def test_over_http_only(tmp_path):
+    with serving(tmp_path / "s.db", "--no-grpc") as (_, head):
+        assert "gRPC" not in head
+
+
+def test_other_machines_are_let_in_once_there_is_a_key(tmp_path):
+    store = tmp_path / "s.db"
+    file = KeyFile(store)
+    key = file.add("one")
+    with serving(store, "--host", "0.0.0.0") as (url, _):
+        port = url.rpartition(":")[2]
+        here = f"http://127.0.0.1:{port}/v2/sessions"
+        assert httpx.get(here, headers={"X-Agentops-Api-Key": key.text}).status_code == 200
+        file.remove(key.key.id)
+        time.sleep(1.1)
+        assert httpx.get(here, headers={"X-Agentops-Api-Key": key.text}).status_code == 401
+        assert httpx.get(here).status_code == 401, "the last key is gone, and the door is shut"
+
+
+def test_the_largest_request_is_a_setting(tmp_path):
+    with serving(tmp_path / "s.db", "--max-request", "1") as (url, head):
+        answer = httpx.post(f"{url}/v1/traces", content=bytes(2**20 + 1), headers={"content-type": PROTOBUF})
+        assert answer.status_code == 413
+        with grpc.insecure_channel(grpc_address(head)) as channel, pytest.raises(grpc.RpcError, match="RESOURCE"):
+            channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")(bytes(2**20 + 1))
 
 
 def test_ctrl_c_at_once(tmp_path):
@@ -121,13 +219,24 @@ def test_a_busy_port_is_explained(tmp_path):
     assert "agentops-otel serve --port 0" in result.output
 
 
+def test_a_busy_grpc_port_is_explained(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        arguments = ["--port", "0", "--grpc-port", port, "--store", str(tmp_path / "s.db")]
+        result = CliRunner().invoke(main, ["serve", *arguments])
+    assert result.exit_code == 1
+    assert f"port {port} is taken" in result.output
+    assert "agentops-otel serve --grpc-port 0" in result.output
+    assert "--no-grpc" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (
             ["--host", "0.0.0.0"],
             2,
-            r"a key is needed[^-]+agentops-otel serve --host 0.0.0.0 --port 4318 --key \S{36}\n",
+            r"a key is needed[^-]+agentops-otel keys add --project default\n",
         ),
         (["--host", "::"], 2, "a key is needed"),
         (["--host", "192.0.2.1"], 2, "a key is needed"),

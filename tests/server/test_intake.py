@@ -203,6 +203,14 @@ _shapes = st.recursive(
 )
 
 
+def flipped(data, body):
+    """The body with up to eight bits of it turned over."""
+    changed = bytearray(body)
+    for place in data.draw(st.lists(st.integers(0, len(body) * 8 - 1), max_size=8)):
+        changed[place // 8] ^= 1 << place % 8
+    return bytes(changed)
+
+
 def taken_or_refused(body, content_type):
     """Records that every store takes, or one clear error; anything else fails the test by itself."""
     with contextlib.suppress(IntakeError):
@@ -222,10 +230,36 @@ def test_any_json_is_taken_or_refused(shape):
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_any_flipped_bit_is_taken_or_refused(data):
-    body = bytearray(protobuf_request(failed(llm(None))))
-    for place in data.draw(st.lists(st.integers(0, len(body) * 8 - 1), max_size=8)):
-        body[place // 8] ^= 1 << place % 8
-    taken_or_refused(bytes(body), PROTOBUF)
+    taken_or_refused(flipped(data, protobuf_request(failed(llm(None)))), PROTOBUF)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_a_damaged_span_never_costs_a_sound_one(data):
+    good, bad = protobuf_request(span("good")), protobuf_request(failed(llm(None)))
+    damaged = ExportTraceServiceRequest.FromString(bad)
+    inner = flipped(data, damaged.resource_spans[0].scope_spans[0].spans[0].SerializeToString())
+    body = good + field(1, field(2, field(2, inner)))
+    assert "good" in [record.name for record in records_of_request(body, PROTOBUF).records]
+
+
+def field(number, content):
+    """A field of bytes in protobuf's encoding."""
+    size, written = len(content), bytearray([number << 3 | 2])
+    while True:
+        written.append(size & 0x7F | (0x80 if size > 0x7F else 0))
+        size >>= 7
+        if not size:
+            return bytes(written) + content
+
+
+@settings(deadline=None, max_examples=200)
+@given(_shapes)
+def test_an_illegible_json_span_never_costs_a_sound_one(shape):
+    whole = json.loads(one_span())
+    whole["resourceSpans"][0]["scopeSpans"][0]["spans"].append(shape)
+    names_read = [record.name for record in records_of_request(json.dumps(whole).encode(), JSON).records]
+    assert "s" in names_read
 
 
 # --- Prices -------------------------------------------------------------------------------------------------
