@@ -1,0 +1,227 @@
+"""Durable ingest over HTTP, beside the bare loop: CPU for each span, in the same run on the same machine.
+
+    python benchmarks/intake.py [--spans 50000] [--batch 512] [--rounds 3]
+
+The server commits before it answers; two client processes send spans of about 1 KB (20 attributes). The floor parses
+the same requests with opentelemetry-proto and inserts the same rows into SQLite in the same batches. `walked` is the
+floor with the attributes read out of the request as well, in the shortest loop: what any receiver in Python must do
+to make those rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+TEXT = "The quick brown fox jumps over the lazy dog and runs into the dark forest. "
+
+
+def messages(role, text):
+    return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}])
+
+
+def request(number, size):
+    """A request of `size` spans of one session: model calls, as the stock exporter sends them."""
+    message = ExportTraceServiceRequest()
+    group = message.resource_spans.add()
+    for name, value in (("service.name", "bench"), ("agentops.project.id", "default"), ("host.name", "here")):
+        group.resource.attributes.add(key=name).value.string_value = value
+    part = group.scope_spans.add()
+    part.scope.name, part.scope.version = "agentops_otel.openai", "1"
+    trace = os.urandom(16)
+    session = "-".join((trace.hex()[:8], trace.hex()[8:12], trace.hex()[12:16], trace.hex()[16:20], trace.hex()[20:]))
+    texts = {
+        "session.id": session,
+        "agentops.span.kind": "llm",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": "chatcmpl-0123456789",
+        "server.address": "api.openai.com",
+        "openai.api.type": "chat_completions",
+        "gen_ai.output.messages": messages("assistant", TEXT * 2),
+        "agentops.cost.source": "genai-prices@0.2.3",
+    }
+    counts = {
+        "gen_ai.usage.input_tokens": 1200,
+        "gen_ai.usage.output_tokens": 150,
+        "gen_ai.usage.cache_read.input_tokens": 1000,
+        "server.port": 443,
+        "gen_ai.request.max_tokens": 500,
+    }
+    for place in range(size):
+        said = f"{place} {TEXT}"
+        texts["gen_ai.response.id"] = f"chatcmpl-{number:08}{place:08}"
+        texts["gen_ai.input.messages"] = json.dumps(
+            [{"role": "user", "parts": [{"type": "text", "content": said * 3}]}]
+        )
+        counts["gen_ai.usage.input_tokens"] = 1200 + place
+        span = part.spans.add(
+            trace_id=trace, span_id=os.urandom(8), parent_span_id=trace[:8], name="chat gpt-4o", kind=3
+        )
+        span.start_time_unix_nano = 1_760_000_000_000_000_000 + number * 10**9
+        span.end_time_unix_nano = span.start_time_unix_nano + 10**9
+        for name, value in texts.items():
+            span.attributes.add(key=name).value.string_value = value
+        for name, value in counts.items():
+            span.attributes.add(key=name).value.int_value = value
+        span.attributes.add(key="gen_ai.request.temperature").value.double_value = 0.5
+        span.attributes.add(key="agentops.cost.usd").value.double_value = 0.003
+        span.attributes.add(key="gen_ai.request.stream").value.bool_value = True
+    return message.SerializeToString()
+
+
+# --- Ours -----------------------------------------------------------------------------------------------
+
+
+def send(port, bodies):
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for body in bodies:
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200, answer.status
+
+
+def cpu_of(pid):
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def server(store):
+    command = [sys.executable, "-m", "agentops_otel", "serve", "--port", "0", "--no-grpc", "--store", str(store)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        head = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
+        yield process.pid, int(re.search(r"http://[^/]+:([0-9]+)", head)[1])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def ours(bodies, spans, store):
+    """Seconds of CPU and of the clock for each span; the store is left with what was sent."""
+    with server(store) as (pid, port):
+        send(port, [request(10**6, 1)])  # the first request loads what is loaded once
+        context = multiprocessing.get_context("fork")
+        clients = [context.Process(target=send, args=(port, bodies[half::2])) for half in range(2)]
+        before, began = cpu_of(pid), time.perf_counter()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+            assert client.exitcode == 0
+        return (cpu_of(pid) - before) / spans, (time.perf_counter() - began) / spans
+
+
+# --- The floor ------------------------------------------------------------------------------------------
+
+
+def schema_and_rows(store):
+    """The statements that made the store's tables, and the rows of spans in it by their ids."""
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        made = [
+            sql
+            for name, sql in connection.execute(
+                "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+            )
+            if not name.startswith("sqlite_") and "_fts_" not in name
+        ]
+        told = connection.execute("SELECT * FROM spans")
+        columns = [column[0] for column in told.description]
+        keys = columns.index("trace_id"), columns.index("span_id")
+        return (
+            made,
+            columns,
+            {(row[keys[0]], row[keys[1]]): row for row in told},
+            list(connection.execute("SELECT * FROM resources")),
+        )
+
+
+def floor(bodies, spans, told, file, *, walked):
+    """Seconds of CPU for each span of a loop that parses and inserts, and does nothing else."""
+    made, columns, rows, resources = told
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    for sql in made:
+        connection.execute(sql)
+    connection.executemany(f"INSERT INTO resources VALUES ({', '.join('?' * len(resources[0]))})", resources)
+    statement = f"INSERT INTO spans VALUES ({', '.join('?' * len(columns))})"
+    ordered = [
+        [rows[span.trace_id.hex(), span.span_id.hex()] for span in parsed.resource_spans[0].scope_spans[0].spans]
+        for parsed in map(ExportTraceServiceRequest.FromString, bodies)
+    ]
+    before = time.process_time()
+    for body, batch in zip(bodies, ordered, strict=True):
+        parsed = ExportTraceServiceRequest.FromString(body)
+        if walked:
+            for group in parsed.resource_spans:
+                for part in group.scope_spans:
+                    for span in part.spans:
+                        attributes = {}
+                        for item in span.attributes:
+                            value = item.value
+                            attributes[item.key] = getattr(value, value.WhichOneof("value"))
+                        json.dumps(attributes)
+                        ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
+                        times = span.start_time_unix_nano, span.end_time_unix_nano
+                        row = (*ids, *times, span.name, span.kind, span.status.code)
+                        assert row[0]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(statement, batch)
+        connection.execute("COMMIT")
+    spent = (time.process_time() - before) / spans
+    connection.close()
+    return spent
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--spans", type=int, default=50_000)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    batches = max(options.spans // options.batch, 2)
+    spans = batches * options.batch
+    found = {"ours": [], "floor": [], "walked": [], "rate": []}
+    for _ in range(options.rounds):
+        bodies = [request(number, options.batch) for number in range(batches)]
+        with tempfile.TemporaryDirectory() as folder:
+            store = Path(folder) / "ours.db"
+            cpu, wall = ours(bodies, spans, store)
+            told = schema_and_rows(store)
+            found["ours"].append(cpu)
+            found["rate"].append(1 / wall)
+            found["floor"].append(floor(bodies, spans, told, Path(folder) / "floor.db", walked=False))
+            found["walked"].append(floor(bodies, spans, told, Path(folder) / "walked.db", walked=True))
+    size = len(bodies[0]) / options.batch
+    best = {name: min(values) for name, values in found.items() if name != "rate"}
+    print(f"{spans} spans of {size:.0f} bytes in batches of {options.batch}, best of {options.rounds} rounds")
+    for name in ("floor", "walked", "ours"):
+        print(f"  {name:8} {best[name] * 1e6:7.1f} us of CPU a span   {best[name] / best['floor']:5.2f} x floor")
+    print(f"  ours / walked: {best['ours'] / best['walked']:.2f}")
+    print(f"  persisted: {statistics.median(found['rate']):,.0f} spans/s by the clock, two clients on the same machine")
+    print(f"  peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+if __name__ == "__main__":
+    main()
