@@ -1,8 +1,8 @@
-"""Logfire's spans of a client's calls: request and response as JSON beside older names."""
+"""Logfire's spans of a client's calls: request, response and usage as JSON beside the names of a convention."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.dialects import messages
 from agentops_otel.accounting.dialects.openinference import parameters
@@ -11,9 +11,11 @@ from agentops_otel.accounting.dialects.usage import of_provider
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentops_otel.accounting.record import SpanRecord
 
-_REQUEST, _RESPONSE = "request_data", "response_data"
+_REQUEST, _RESPONSE, _RAW = "request_data", "response_data", "gen_ai.usage.raw"
 
 
 def _read(record: SpanRecord) -> Attributes:
@@ -35,4 +37,9 @@ def _read(record: SpanRecord) -> Attributes:
     return {name: value for name, value in said.items() if value is not None}
 
 
-DIALECT: Final = Dialect(marks=frozenset({_REQUEST, _RESPONSE}), reader=_read)
+def _corrected(attributes: Mapping[str, Any]) -> Attributes:
+    """What the provider answered: it tells of the cache, which Logfire's own counts have left out of Anthropic's."""
+    return dict(of_provider(parsed(attributes.get(_RAW))))
+
+
+DIALECT: Final = Dialect(marks=frozenset({_REQUEST, _RESPONSE, _RAW}), reader=_read, corrector=_corrected)

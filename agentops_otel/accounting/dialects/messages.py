@@ -15,7 +15,7 @@ _THOUGHTS: Final = frozenset({"reasoning", "thinking"})
 _CALLS: Final = frozenset({"tool_call", "tool-call", "tool_use", "function_call", "function"})
 _RESULTS: Final = frozenset({"tool_call_response", "tool-result", "tool_result", "function_call_output"})
 _IMAGES: Final = frozenset({"image", "image_url", "input_image"})
-_WRAPPERS: Final = frozenset({"message", "tool_call", "message_content"})
+_WRAPPERS: Final = ("message", "tool_call", "message_content")
 
 
 def written(items: Iterable[Any], role: str = "user") -> str | None:
@@ -130,8 +130,7 @@ def _image(found: dict[str, Any]) -> dict[str, Any]:
 
 def _unwrapped(item: Any) -> Any:
     """What stands in `{"message": ...}` and its like, which flattened names leave around it."""
-    if isinstance(item, dict):
-        for name in _WRAPPERS & item.keys():
-            if isinstance(item[name], dict):
-                return {**item, **item[name]}
-    return item
+    if not isinstance(item, dict):
+        return item
+    inner = [item[name] for name in _WRAPPERS if isinstance(item.get(name), dict)]
+    return {name: value for part in (item, *inner) for name, value in part.items()} if inner else item

@@ -26,6 +26,8 @@ def of_provider(usage: Any) -> dict[str, int]:
         counts: dict[str, int | None] = {**with_cache(told, read, write)}
     else:
         counts = {names.INPUT_TOKENS: told, names.CACHE_READ_TOKENS: count(details.get("cached_tokens"))}
+    lasting = count(entries(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"))
+    counts[names.CACHE_WRITE_1H_TOKENS] = lasting or None
     counts[names.OUTPUT_TOKENS] = count(usage.get("completion_tokens", usage.get("output_tokens")))
     counts[names.REASONING_TOKENS] = count(outputs.get("reasoning_tokens"))
     return {name: tokens for name, tokens in counts.items() if tokens is not None}
