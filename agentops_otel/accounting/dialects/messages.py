@@ -62,7 +62,10 @@ def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:
     listed = content if isinstance(content, list) else [content]
     parts = [part for part in (_part(found) for found in listed) if part is not None]
     calls = parsed(item.get("tool_calls"))
-    parts.extend(_call(_unwrapped(call)) for call in (calls if isinstance(calls, list) else ()))
+    for call in calls if isinstance(calls, list) else ():
+        # Some emitters tell a call twice: here, and in its place among the contents.
+        if (part := _call(_unwrapped(call))) not in parts:
+            parts.append(part)
     if isinstance(item.get("function_call"), dict):
         parts.append(_call(item["function_call"]))
     return parts
