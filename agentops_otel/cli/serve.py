@@ -71,7 +71,8 @@ def serve(
         path = resolve(store)
         file = KeyFile(path)
         is_open = _is_loopback(host)
-        if not is_open and not keys and not file.read():
+        kept = file.read()  # a file that cannot be read is told now, too
+        if not is_open and not keys and not kept:
             raise click.UsageError(
                 f"{host} lets other machines in, so a key is needed. Make one, and start again:\n"
                 f"  agentops-otel keys add --project default{'' if store is None else f' --store {path}'}"
@@ -85,7 +86,7 @@ def serve(
                 if opens:
                     webbrowser.open(url)
                 # uvicorn ends in good order on Ctrl-C, and raises it again afterwards.
-                server.run(listener)
+                server.http.run(sockets=[listener])
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
     click.echo("\nStopped.")
@@ -107,9 +108,9 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class _Server:
-    """What is served, before it is."""
+    """What is served, and all that it needs: nothing is imported any more once Ctrl-C may come."""
 
-    app: Any
+    http: Any
     intake: Any
     keys: Any
 
@@ -130,18 +131,11 @@ class _Server:
         finally:
             taking.close()
 
-    def run(self, listener: socket.socket) -> None:
-        """Answer until Ctrl-C."""
-        from agentops_otel.server.serving import run  # noqa: PLC0415 - an extra that may be missing
-
-        run(self.app, listener)
-
 
 def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, largest: int, *, is_open: bool) -> _Server:
     try:
-        import uvicorn  # noqa: F401, PLC0415 - looked for now, needed by run
-
         from agentops_otel.server.app import make_app  # noqa: PLC0415 - an extra that may be missing
+        from agentops_otel.server.serving import prepared  # noqa: PLC0415 - the same
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -154,7 +148,8 @@ def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, larg
 
     keys = Keys(given, file, required=not is_open)
     intake = Intake(store, Limits(body=largest, waiting=max(Limits().waiting, 2 * largest)))
-    return _Server(make_app(store, keys, ("*",) if host in _ANY else (host,), intake), intake, keys)
+    app = make_app(store, keys, ("*",) if host in _ANY else (host,), intake)
+    return _Server(prepared(app), intake, keys)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -174,6 +174,7 @@ OWNER: Final = "agentops.owner"
 """On a start record: the process whose life decides whether the session still runs."""
 SESSION_EVENTS: Final = frozenset({"agentops.session.start", "agentops.session.heartbeat"})
 """Names of the log records that are start records: they carry the root span's ids, and its attributes so far."""
+EVENT_NAME: Final = "event.name"
 SESSION_START_TIME: Final = "agentops.session.start_time"
 """On such a log record: when the session began, in nanoseconds, where that was not when the record was made."""
 STREAM_OUTCOME: Final = "agentops.stream.outcome"

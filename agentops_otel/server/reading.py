@@ -57,9 +57,15 @@ def starts_of(request: ExportLogsServiceRequest, project: str | None = None) -> 
         for part in group.scope_logs:
             for log in part.log_records:
                 is_told = _is_id(log.trace_id, _NO_TRACE) and _is_id(log.span_id, _NO_SPAN)
-                if is_told and log.event_name in names.SESSION_EVENTS:
+                if is_told and _event_name(log) in names.SESSION_EVENTS:
                     records.append(_start(log, resource, part.scope.name, part.scope.version))
     return records
+
+
+def _event_name(log: LogRecord) -> str:
+    """Its name; older emitters have it as an attribute, and opentelemetry-proto before 1.35 knows no other place."""
+    told = getattr(log, "event_name", "")
+    return str(told or next((item.value.string_value for item in log.attributes if item.key == names.EVENT_NAME), ""))
 
 
 def _start(log: LogRecord, resource: dict[str, Any], scope: str, version: str) -> SpanRecord:

@@ -10,7 +10,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    import socket
 
     from starlette.types import ASGIApp
 
@@ -60,14 +59,12 @@ class PunctualProtocol(H11Protocol):
             self.transport.close()
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Answer on this socket until Ctrl-C, which is raised again when all is ended.
+def prepared(app: ASGIApp) -> uvicorn.Server:
+    """A server that answers on the sockets given to its `run` until Ctrl-C, which is raised again when all is ended.
 
-    From here on the process is the server's: its garbage is looked for less often, for a request makes a hundred
-    thousand objects, and not one of them is part of a circle.
+    Whatever it needs is imported now. From here on the process is the server's: its garbage is looked for less often,
+    for a request makes a hundred thousand objects, and not one of them is part of a circle.
     """
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE)
     config = uvicorn.Config(
         app,
         http=PunctualProtocol,
@@ -80,4 +77,7 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_PARTING_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    config.load()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
+    return uvicorn.Server(config)

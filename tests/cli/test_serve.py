@@ -168,6 +168,19 @@ def test_the_standard_variables_over_grpc(tmp_path):
     assert (row["tags"], row["end_state"]) == (["sent"], "Success")
 
 
+def test_the_first_page_is_opened(tmp_path, monkeypatch):
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}\n")
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(browser))
+    with serving(tmp_path / "s.db", "--open") as (url, _):
+        deadline = time.monotonic() + 10
+        while not (opened.exists() and opened.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert opened.read_text() == f"{url}\n"
+
+
 def test_over_http_only(tmp_path):
     with serving(tmp_path / "s.db", "--no-grpc") as (_, head):
         assert "gRPC" not in head
@@ -255,6 +268,12 @@ def test_what_it_refuses(arguments, code, told):
     assert result.exit_code == code
     assert re.search(told, result.output)
     assert "secret" not in result.output
+
+
+def test_a_damaged_file_of_keys_is_told(tmp_path):
+    (tmp_path / "s.db.keys").write_text("{")
+    result = CliRunner().invoke(main, ["serve", "--store", str(tmp_path / "s.db")])
+    assert (result.exit_code, "damaged" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])

@@ -118,6 +118,19 @@ def test_keys(store, tmp_path, metadata, code):
             assert not store.sessions()
 
 
+def test_too_many_wrong_keys_from_one_address(store):
+    metadata = (("x-agentops-api-key", "wrong"),)
+    codes = []
+    with serving(store, keys=Keys(("right",))) as address:
+        for _ in range(33):
+            options = (("grpc.use_local_subchannel_pool", 1),)
+            with grpc.insecure_channel(address, options=options) as channel:
+                codes.append(error_of(lambda: raw(channel, b"", metadata=metadata))[0])
+        assert codes == ["UNAUTHENTICATED"] * 30 + ["RESOURCE_EXHAUSTED"] * 3
+        with grpc.insecure_channel(address) as channel:
+            raw(channel, b"", metadata=(("x-agentops-api-key", "right"),))
+
+
 @pytest.mark.parametrize("body", [b"\xff", b"\x0a\xff", protobuf_request(root())[:-3], gzip.compress(b"x", mtime=0)])
 def test_a_malformed_request_is_the_senders_fault(store, body):
     with served(store) as channel:

@@ -212,6 +212,12 @@ async def test_a_session_is_seen_when_it_begins(store, asked, name):
     assert store.session(SESSION).end_state == "Success"
 
 
+async def test_older_emitters_name_an_event_in_an_attribute(store, asked):
+    told = {"key": "event.name", "value": {"stringValue": "agentops.session.start"}}
+    assert (await asked("POST", "/v1/logs", **posted(logs(None, attributes=[told]), JSON))).status_code == 200
+    assert [row.session_id for row in store.sessions()] == [SESSION]
+
+
 async def test_a_log_record_after_the_end_changes_nothing(store, asked):
     await asked("POST", "/v1/traces", **posted(protobuf_request(root({names.END_STATE: "Success"}))))
     await asked("POST", "/v1/logs", **posted(logs(), JSON))
