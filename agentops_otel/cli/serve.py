@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import signal
 import socket
 import uuid
 import webbrowser
@@ -82,11 +83,11 @@ def serve(
             server = _server(opened, keys, file, host, max_request * _MIB, is_open=is_open)
             with _listening(host, port) as listener, server.grpc(host, None if no_grpc else grpc_port) as taken:
                 url = _url(host, listener.getsockname()[1])
-                _tell(url, None if taken is None else _url(host, taken), path, has_keys=server.keys.are_needed)
-                if opens:
-                    webbrowser.open(url)
-                # uvicorn ends in good order on Ctrl-C, and raises it again afterwards.
-                server.http.run(sockets=[listener])
+                with server.ending_well():
+                    _tell(url, None if taken is None else _url(host, taken), path, has_keys=server.keys.are_needed)
+                    if opens:
+                        webbrowser.open(url)
+                    server.http.run(sockets=[listener])
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
     click.echo("\nStopped.")
@@ -113,6 +114,15 @@ class _Server:
     http: Any
     intake: Any
     keys: Any
+
+    @contextlib.contextmanager
+    def ending_well(self) -> Iterator[None]:
+        """Ctrl-C ends the server in good order, also in the moments before it listens for that itself."""
+        previous = signal.signal(signal.SIGINT, self.http.handle_exit)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
     @contextlib.contextmanager
     def grpc(self, host: str, port: int | None) -> Iterator[int | None]:

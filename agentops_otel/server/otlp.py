@@ -6,6 +6,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -47,18 +48,16 @@ async def _body(request: Request, intake: Intake, held: ExitStack) -> bytes:
     limits = intake.limits
     body = bytearray()
     chunks = request.stream()
-    deadline = asyncio.get_running_loop().time() + limits.whole
+    deadline = anyio.current_time() + limits.whole
     try:
-        while (
-            chunk := await _next(chunks, min(limits.pause, deadline - asyncio.get_running_loop().time()))
-        ) is not None:
+        while (chunk := await _next(chunks, min(limits.pause, deadline - anyio.current_time()))) is not None:
             held.enter_context(intake.room(len(chunk)))
             body += chunk
             if len(body) > limits.body:
                 raise IntakeError(f"a request may have {limits.body} bytes: send fewer spans at a time", 413)
     except ClientDisconnect as error:
         raise IntakeError("the connection broke off before the body ended") from error
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise IntakeError("the body did not come in time: send it faster, or fewer spans at a time", 408) from error
     except asyncio.CancelledError as error:
         # The server ends and waits no longer: an exporter that is told so sends it again.
@@ -68,6 +67,8 @@ async def _body(request: Request, intake: Intake, held: ExitStack) -> bytes:
 
 async def _next(chunks: AsyncIterator[bytes], seconds: float) -> bytes | None:
     try:
-        return await asyncio.wait_for(anext(chunks), max(seconds, 0))
+        # Not asyncio.wait_for, which makes a task for every piece.
+        with anyio.fail_after(max(seconds, 0)):
+            return await anext(chunks)
     except StopAsyncIteration:
         return None
