@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from agentops_otel_instrumentors._provider_cost import cost
+
 from agentops_otel.conventions.model import (
     Content,
     Media,
@@ -51,21 +53,35 @@ def request(arguments: Arguments) -> Request:
 
 
 def usage(told: Any) -> Usage | None:
-    """Usage as OpenAI counts it: cached tokens within the prompt, reasoning within the completion."""
-    told = fields(told)
-    prompt, completion = fields(told.get("prompt_tokens_details")), fields(told.get("completion_tokens_details"))
+    """Usage as OpenAI counts it, and as those who speak its language do: cached tokens within the prompt."""
+    printed, told = told, fields(told)
+    prompt = fields(told.get("prompt_tokens_details") or told.get("prompt_token_details"))  # the latter is Writer's
+    completion = fields(told.get("completion_tokens_details"))
     if told.get("prompt_tokens") is None and told.get("completion_tokens") is None:
         return None
+    cached = prompt.get("cached_tokens")
+    if cached is None:  # Together and Moonshot print it beside the prompt, DeepSeek under a name of its own
+        cached = told.get("cached_tokens", told.get("prompt_cache_hit_tokens"))
+    reasoning = completion.get("reasoning_tokens", told.get("reasoning_tokens"))
     return Usage(
         input_tokens=told.get("prompt_tokens"),
-        output_tokens=told.get("completion_tokens"),
-        cache_read_tokens=prompt.get("cached_tokens"),
+        output_tokens=_output_tokens(told, reasoning),
+        cache_read_tokens=cached,
         cache_write_tokens=prompt.get("cache_write_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
+        reasoning_tokens=reasoning,
         audio_input_tokens=prompt.get("audio_tokens"),
         audio_output_tokens=completion.get("audio_tokens"),
         image_input_tokens=prompt.get("image_tokens"),
+        cost=cost(printed),
     )
+
+
+def _output_tokens(told: Mapping[str, Any], reasoning: Any) -> Any:
+    """All output. OpenAI counts reasoning within the completion, xAI beside it: the total tells which."""
+    parts = told.get("prompt_tokens"), told.get("completion_tokens"), reasoning
+    if reasoning and all(type(part) is int for part in parts) and sum(parts) == told.get("total_tokens"):
+        return parts[1] + reasoning
+    return parts[1]
 
 
 def response(answer: Any) -> Response:
@@ -96,18 +112,23 @@ def fold(state: Any, chunk: Any, keep: bool) -> Any:
         if state["choices"] and chunk.usage is None and choice.finish_reason is None and choice.index == 0:
             if not keep:
                 return state
-            delta = choice.delta
-            if not (delta.tool_calls or delta.refusal or delta.function_call or _thinks(delta.model_extra)):
-                if delta.content:
-                    state["choices"][0]["message"]["content"].append(delta.content)
+            told, extra = vars(choice.delta), choice.delta.model_extra
+            if (
+                not extra
+                and isinstance(told["content"], str)
+                and not (
+                    told["tool_calls"]
+                    or told.get("refusal")
+                    or told.get("function_call")
+                    or told.get("reasoning")
+                    or told.get("reasoning_content")
+                )
+            ):
+                state["choices"][0]["message"]["content"].append(told["content"])
                 return state
-    except (AttributeError, IndexError, TypeError, ValueError):  # the first of all, another client's, or an odd one
+    except (AttributeError, LookupError, TypeError, ValueError):  # the first of all, another client's, or an odd one
         pass
     return _fold(state, chunk, keep)
-
-
-def _thinks(extra: Any) -> bool:
-    return extra and ("reasoning_content" in extra or "reasoning" in extra)
 
 
 def _fold(state: Any, chunk: Any, keep: bool) -> Any:
@@ -124,6 +145,8 @@ def _fold(state: Any, chunk: Any, keep: bool) -> Any:
     for name in ("service_tier", "system_fingerprint", "error"):
         if told.get(name) is not None:
             state[name] = told[name]
+    if read(told.get("x_groq"), "error") is not None:
+        state["error"] = Shape(code=read(told.get("x_groq"), "error"))
     return state
 
 
@@ -159,9 +182,9 @@ def _fold_delta(message: Shape, told: Mapping[str, Any]) -> None:
         _fold_tool_call(message["tool_calls"], Shape(function=told["function_call"]))
 
 
-def _fold_tool_call(calls: dict[int, Any], call: Any) -> None:
+def _fold_tool_call(calls: dict[float, Any], call: Any) -> None:
     index = read(call, "index", 0)
-    if not isinstance(index, int):
+    if not isinstance(index, (int, float)):  # Together's client reads it as a float
         return
     name = read(call, "id")
     if name and index in calls and calls[index]["id"] not in {None, name}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel_instrumentors._openai_chat import joined, loaded, parts_of
+from agentops_otel_instrumentors._provider_cost import cost
 
 from agentops_otel.conventions.model import (
     Content,
@@ -65,6 +66,7 @@ def usage(told: Any) -> Usage | None:
         reasoning_tokens=read(told, "output_tokens_details.reasoning_tokens"),
         audio_input_tokens=read(told, "input_tokens_details.audio_tokens"),
         audio_output_tokens=read(told, "output_tokens_details.audio_tokens"),
+        cost=cost(told),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -14,28 +12,12 @@ from importlib.metadata import version
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agentops_otel.accounting.sellers import candidates
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agentops_otel.conventions.model import Usage
-
-_PROVIDERS = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "aws.bedrock": "aws",
-    "gcp.vertex_ai": "google",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "x_ai": "x-ai",
-    "mistral_ai": "mistral",
-    "moonshot_ai": "moonshotai",
-}
-"""genai-prices' ids of the providers that the conventions name otherwise; the rest have one name in both."""
-
-_HOSTS = ("cerebras", "fireworks", "groq", "huggingface", "nvidia", "replicate", "together", "vllm")
-"""Providers that run models of others at prices of their own: a maker's name before the model's is not a seller's."""
 
 _UNITS = {
     "input_tokens": "input_tokens",
@@ -208,7 +190,7 @@ class Prices:
                 return None
             self.load()
         special = _special(conditions) if conditions else ()
-        for found in _candidates(provider, model):
+        for found in candidates(provider, model):
             if self._knows(found):
                 cost = self._cost(*found, counts, special, at)
                 return None if cost is None else Quote(cost, self._source)
@@ -372,22 +354,3 @@ def _counts(usage: Usage) -> dict[str, int | float] | None:
     """
     counts = {unit: count for unit, count in zip(_UNITS.values(), _USED(usage), strict=True) if count is not None}
     return counts if "input_tokens" in counts or counts.keys() == {"audio_seconds"} else None
-
-
-_RESOURCE = re.compile(r"^(publishers/[^/]+/)?models/")
-"""What Google puts before a model's name."""
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def _candidates(provider: str | None, model: str) -> tuple[tuple[str, str], ...]:
-    """(provider, model) pairs to look up in turn: as told, then by the prefix in the model's own name."""
-    known = _PROVIDERS.get(provider or "", provider or "")
-    model = _RESOURCE.sub("", model)
-    pairs = [(known, model)]  # without a provider, its own name tells whose model it is
-    prefix, _, rest = model.partition("/")
-    if rest and prefix != known:
-        if not known.startswith(_HOSTS):
-            pairs.append((_PROVIDERS.get(prefix, prefix), rest))
-    elif rest:
-        pairs.append((known, rest))
-    return tuple(pairs)

@@ -26,6 +26,8 @@ _LEFT_OUT = "…"
 
 def text(value: str) -> str:
     """The text without lone surrogates (one would lose a whole export) and within the limit."""
+    if type(value) is not str:
+        value = str.__str__(value)  # a member of an enumeration, mostly
     if len(value) > TEXT_LIMIT:
         value = f"{value[:TEXT_LIMIT]}…[truncated, {len(value)} characters]"
     if value.isascii():

@@ -33,6 +33,8 @@ _MESSAGE_LIMIT = 2_000
 
 WHOLE = otel_context.create_key("agentops_otel-whole")
 """In the context of a call that is whole: the library whose calls are part of it."""
+COVERED = otel_context.create_key("agentops_otel-covered")
+"""In the context of a call that covers what is asked on its way."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,9 @@ class Call:
     def context(self) -> Context:
         """What is current while the library itself runs."""
         context = trace.set_span_in_context(self.span)
-        return otel_context.set_value(WHOLE, self.sent.library, context) if self.operation.whole else context
+        if self.operation.whole:
+            context = otel_context.set_value(WHOLE, self.sent.library, context)
+        return otel_context.set_value(COVERED, True, context) if self.operation.covers else context
 
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """End the span with the answer; one that is not `complete` is a stream whose reader left early."""

@@ -10,7 +10,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from agentops_otel.engine.bodies import watch_body
-from agentops_otel.engine.call import WHOLE
+from agentops_otel.engine.call import COVERED, WHOLE
 from agentops_otel.engine.generators import agenerated, generated
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import read
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # OpenTelemetry's own is recording this very call.
 _SILENCE = frozenset(
     {
+        COVERED,  # our own: a call around this one is recorded for both
         "suppress_instrumentation",
         "opentelemetry.genai.client.inference.context",
         "opentelemetry.genai.client.embedding.context",

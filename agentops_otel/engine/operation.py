@@ -38,6 +38,8 @@ class Operation:
     span_kind: SpanKind = SpanKind.CLIENT
     whole: bool = False
     """Whether what the library itself asks on the way is part of it, and makes no spans of its own."""
+    covers: bool = False
+    """Whether the model calls that are made on its way, by whichever library, are part of it: it asks through them."""
     within: str = ""
     """Where an answer that is no stream itself keeps one: `"stream"` for `answer["stream"]`."""
     each: Operation | None = None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 def read(thing: Any, path: str, default: Any = None) -> Any:
@@ -25,7 +23,7 @@ def fields(thing: Any) -> Mapping[str, Any]:
 
     One look-up of all fields instead of one for each: for what is read with every chunk of a stream.
     """
-    if isinstance(thing, dict):
+    if isinstance(thing, (dict, Mapping)):  # such as the models of Azure's clients
         return thing
     try:
         own = vars(thing)

@@ -234,7 +234,7 @@ def _cleaned(value: Any) -> Any:
         return value
     if not isinstance(value, (list, tuple)):
         return None
+    if all(isinstance(item, str) for item in value):
+        return tuple(map(plain.text, value))
     kinds = {type(item) for item in value}
-    if len(kinds) > 1 or not kinds <= {str, bool, int, float}:
-        return None
-    return tuple(value)
+    return tuple(value) if len(kinds) == 1 and kinds <= {bool, int, float} else None

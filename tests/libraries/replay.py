@@ -11,12 +11,12 @@ from __future__ import annotations
 import base64
 import importlib
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from conftest import SHARED
+from rows import installed
 
 from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer
@@ -31,7 +31,7 @@ def modules() -> list[ModuleType]:
     found = []
     for path in sorted(Path(__file__).parent.glob("replay_*.py")):
         library = next(line for line in path.read_text().splitlines() if line.startswith("LIBRARY = "))
-        if find_spec(library.split('"')[1]) is not None:
+        if installed(library.split('"')[1]):
             found.append(importlib.import_module(path.stem))
     return found
 

@@ -55,11 +55,19 @@ def answered(reason: str | None, *parts: Mapping[str, Any]) -> str:
     return plain.to_json([{"role": "assistant", "parts": list(parts), "finish_reason": reason}])
 
 
+def installed(library: str) -> bool:
+    """Whether a library is here, by its import name."""
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:  # not even the package that it would be in
+        return False
+
+
 def rows() -> list[Row]:
     """The rows of all libraries that are installed here."""
     found: list[Row] = []
     for path in sorted(Path(__file__).parent.glob("rows_*.py")):
         library = next(line for line in path.read_text().splitlines() if line.startswith("LIBRARY = "))
-        if find_spec(library.split('"')[1]) is not None:
+        if installed(library.split('"')[1]):
             found += importlib.import_module(path.stem).ROWS
     return found
