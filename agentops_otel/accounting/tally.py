@@ -78,6 +78,14 @@ class Part:
         if cost is not None:
             self.cost = cost if self.cost is None else self.cost + cost
 
+    def include(self, other: Part) -> None:
+        """Count all that another part has counted."""
+        self.calls += other.calls
+        for name in _TOTAL_NAMES:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.unpriced_calls += other.unpriced_calls
+        self.charge(other.cost)
+
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens by kind; cached ones are part of the input, reasoning is part of the output."""
@@ -105,7 +113,8 @@ class Tally:
     """
 
     total: Part = field(default_factory=Part)
-    by_model: dict[str, Part] = field(default_factory=dict)
+    by_source: dict[tuple[str, str], Part] = field(default_factory=dict)
+    """By provider ("" where none is told) and model."""
     tool_calls: int = 0
     actions: int = 0
     errors: int = 0
@@ -116,8 +125,8 @@ class Tally:
     # Parents that are still to come, of model calls and of errors that are counted already.
     _called_below: set[str] = field(default_factory=set)
     _failed_below: set[str] = field(default_factory=set)
-    # Background responses whose usage comes with a later fetch: response id -> model that they count for.
-    _awaited: dict[str, str] = field(default_factory=dict)
+    # Background responses whose usage comes with a later fetch: response id -> provider and model that they count for.
+    _awaited: dict[str, tuple[str, str]] = field(default_factory=dict)
     # Exceptions that spans have reported, by type: an event that is recorded of one of them is no second error.
     _reported: dict[str, int] = field(default_factory=dict)
 
@@ -133,6 +142,14 @@ class Tally:
     def llm_calls(self) -> int:
         """How many model calls were made."""
         return self.total.calls
+
+    @property
+    def by_model(self) -> dict[str, Part]:
+        """What each model used, whoever served it."""
+        parts: dict[str, Part] = {}
+        for (_, model), part in self.by_source.items():
+            parts.setdefault(model, Part()).include(part)
+        return parts
 
     @property
     def cost(self) -> Decimal | None:
@@ -191,9 +208,9 @@ class Tally:
             self.durations.append((record.end_time - record.start_time) / 1e9)
         billed = awaited or _billed(record)
         if awaited and response_id:
-            self._awaited[str(response_id)] = _model_of(attributes)
+            self._awaited[str(response_id)] = _source_of(attributes)
         usage, cost = read_usage(attributes), cost_of(attributes)
-        for part in (self.total, self._part(_model_of(attributes))):
+        for part in (self.total, self._part(_source_of(attributes))):
             part.add(usage, cost, billed=billed)
 
     def _add_fetched(self, record: SpanRecord) -> None:
@@ -202,18 +219,18 @@ class Tally:
         response_id = str(attributes.get(names.RESPONSE_ID))
         if response_id not in self._awaited or names.FETCHED + names.INPUT_TOKENS not in attributes:
             return
-        model = self._awaited.pop(response_id)
-        for part in (self.total, self._part(model)):
+        source = self._awaited.pop(response_id)
+        for part in (self.total, self._part(source)):
             part.calls -= 1
             part.unpriced_calls -= 1
-        if not self.by_model[model].calls:
-            del self.by_model[model]
+        if not self.by_source[source].calls:
+            del self.by_source[source]
         usage, cost = read_usage(attributes, names.FETCHED), cost_of(attributes)
-        for part in (self.total, self._part(_model_of(attributes))):
+        for part in (self.total, self._part(_source_of(attributes))):
             part.add(usage, cost)
 
-    def _part(self, model: str) -> Part:
-        return self.by_model.setdefault(model, Part())
+    def _part(self, source: tuple[str, str]) -> Part:
+        return self.by_source.setdefault(source, Part())
 
     def _add_error(self, record: SpanRecord) -> None:
         reported_below = record.span_id in self._failed_below
@@ -256,8 +273,9 @@ class Tally:
         return attributes
 
 
-def _model_of(attributes: Mapping[str, Any]) -> str:
-    return str(attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL) or "unknown")
+def _source_of(attributes: Mapping[str, Any]) -> tuple[str, str]:
+    model = attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL) or "unknown"
+    return str(attributes.get(names.PROVIDER_NAME) or ""), str(model)
 
 
 def _children_first(records: list[SpanRecord]) -> list[SpanRecord]:

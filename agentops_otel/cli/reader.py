@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -17,7 +17,7 @@ import click
 from agentops_otel.cli import text
 from agentops_otel.server.listing import Listing
 from agentops_otel.server.queries import export_of, session_json, statistics
-from agentops_otel.store import StoreError, open_store, resolve
+from agentops_otel.store import SessionQuery, StoreError, open_store, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """A session as `session_json` tells it, wherever it comes from."""
 
-_EVERYTHING: Final = 2**31 - 1
+_PAGE: Final = 1000
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _COST: Final = re.compile(r"(<=|>=|<|>|=)\s*\$?([0-9]{1,9}(?:\.[0-9]{1,12})?)")
@@ -124,14 +124,14 @@ class LocalReader:
 
     def sessions(self, filters: Filters, limit: int | None = None) -> list[Row]:
         """As the promise has it; filters may need more sessions read than are wanted."""
-        wanted = _EVERYTHING if limit is None else limit
-        asked = wanted
+        found: list[Row] = []
+        query = SessionQuery(since=filters.since, limit=_PAGE if limit is None else min(limit, _PAGE))
         while True:
-            listed = self._store.sessions(asked)
-            found = [row for row in map(session_json, listed) if filters.accept(row)]
-            if len(found) >= wanted or len(listed) < asked:
-                return found[:wanted]
-            asked = min(asked * 4, _EVERYTHING)
+            page = self._store.sessions(query)
+            found += [row for row in map(session_json, page) if filters.accept(row)]
+            if page.cursor is None or (limit is not None and len(found) >= limit):
+                return found[:limit]
+            query = replace(query, cursor=page.cursor)
 
     def find(self, reference: str) -> list[str]:
         """As the store finds it."""

@@ -11,11 +11,29 @@ if TYPE_CHECKING:
     from agentops_otel.store.exporter import StoreExporter
     from agentops_otel.store.owners import Owner, is_alive
     from agentops_otel.store.paths import default_path, open_store, resolve
+    from agentops_otel.store.questions import (
+        Change,
+        Figures,
+        FiguresQuery,
+        Hit,
+        QuestionError,
+        SessionPage,
+        SessionQuery,
+    )
+    from agentops_otel.store.retention import Retention
     from agentops_otel.store.sqlite import SQLiteStore
 
 __all__ = [
+    "Change",
+    "Figures",
+    "FiguresQuery",
+    "Hit",
     "Owner",
+    "QuestionError",
+    "Retention",
     "SQLiteStore",
+    "SessionPage",
+    "SessionQuery",
     "SessionRow",
     "Store",
     "StoreError",
@@ -27,8 +45,16 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Change": "questions",
+    "Figures": "questions",
+    "FiguresQuery": "questions",
+    "Hit": "questions",
     "Owner": "owners",
+    "QuestionError": "questions",
+    "Retention": "retention",
     "SQLiteStore": "sqlite",
+    "SessionPage": "questions",
+    "SessionQuery": "questions",
     "StoreExporter": "exporter",
     "default_path": "paths",
     "is_alive": "owners",

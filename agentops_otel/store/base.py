@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.store.questions import Change, Figures, FiguresQuery, Hit, SessionPage, SessionQuery
     from agentops_otel.store.traces import Dependency, Operation, TraceQuery
 
 
@@ -59,23 +60,64 @@ class Store(Protocol):
         anything sent twice counts once. A start record never replaces an end.
         """
 
-    def sessions(self, limit: int = 50) -> list[SessionRow]:
-        """The sessions, newest first."""
+    # With a project, only its sessions are seen; with None all are.
 
-    def session(self, session_id: str) -> SessionRow | None:
+    def sessions(self, query: SessionQuery | None = None) -> SessionPage:
+        """One page of the sessions that are asked for; by default the newest 50.
+
+        Raises:
+            QuestionError: the query makes no sense.
+        """
+
+    def session(self, session_id: str, project: str | None = None) -> SessionRow | None:
         """One session by its whole id (UUID form), or None."""
 
-    def find(self, reference: str) -> list[str]:
+    def find(self, reference: str, project: str | None = None) -> list[str]:
         """Ids of the sessions that `reference` may mean.
 
         It is a prefix of an id, with or without dashes, or `@last`, `@last~1` for the newest and those before it.
         """
 
-    def spans(self, session_id: str) -> list[SpanRecord]:
+    def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""
 
-    def delete(self, session_id: str) -> None:
-        """Remove a session with all its records; one that is not there is removed already."""
+    def figures(self, query: FiguresQuery) -> list[Figures]:
+        """Sums over sessions, ordered by what they are grouped by.
+
+        Raises:
+            QuestionError: the query makes no sense.
+        """
+
+    def search(self, text: str, limit: int = 50, project: str | None = None) -> list[Hit]:
+        """The spans in which all these words are found, newest first.
+
+        Words are looked for in names, ids, tags, errors, and all that was said; `"a b"` stands for words in
+        this order, `begin*` for all that begin so.
+
+        Raises:
+            QuestionError: there is no word to look for.
+        """
+
+    def change(self) -> int:
+        """The number of the last change; each that comes has a higher one."""
+
+    def changes(self, after: int, limit: int = 100, project: str | None = None) -> list[Change]:
+        """The sessions that were changed after this number, as they are now, in the order of their last change.
+
+        There may be more than `limit`, for what was changed at once is told at once.
+        """
+
+    def delete(self, session_id: str, project: str | None = None) -> bool:
+        """Delete a session with all its records; False if there is none."""
+
+    def prune(self, max_age: float | None = None, max_bytes: int | None = None) -> int:
+        """Delete the oldest sessions, never one that runs, until the rest is within the limits; how many these were.
+
+        `max_age` is in seconds since the last sign of life. Where neither is told, the store's own limits hold.
+        """
+
+    def catch_up(self) -> bool:
+        """Do a piece of the work that readers would wait for; whether there is no more of it."""
 
     # --- Traces, as tracing tools ask for them; with a `project`, from this project's spans alone -----
 

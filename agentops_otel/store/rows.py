@@ -8,9 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.record import SpanRecord
+from agentops_otel.accounting.tally import cost_of
 from agentops_otel.conventions import names, plain
+from agentops_otel.conventions.attributes import read_usage
 from agentops_otel.store.base import SessionRow
-from agentops_otel.store.summary import Summary
+from agentops_otel.store.summary import DEFAULT_PROJECT, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +37,19 @@ SPAN_COLUMNS: Final = (
 )
 """The columns of a span in the order of `row_of` and `record_from`."""
 
+HOT_COLUMNS: Final = (
+    "project_id",
+    "span_kind",
+    "operation",
+    "provider",
+    "model",
+    "cost",
+    "input_tokens",
+    "output_tokens",
+    "error_type",
+)
+"""What spans are looked for by, read from their attributes once, in the order of `hot_row`."""
+
 CONTENT: Final = frozenset(
     {
         *names.CONTENT,
@@ -51,9 +66,10 @@ CONTENT: Final = frozenset(
 """Attributes that may be large and that no statistic needs: kept in a column of their own."""
 
 _WORDS: Final = frozenset({names.SPAN_KIND, names.OPERATION_NAME, names.RESPONSE_STATUS})
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _SMALLEST, _LARGEST = -400, 13
 """Powers of ten that a cost lies between: beyond them its decimal digits alone would fill a page."""
-_LATEST: Final = 2**63 - 1
+LATEST: Final = 2**63 - 1
 
 
 def row_of(record: SpanRecord) -> tuple[Any, ...]:
@@ -85,27 +101,52 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
     )
 
 
+def hot_row(record: SpanRecord) -> tuple[Any, ...]:
+    """The values of `HOT_COLUMNS`; a cost is its exact decimal text, absent where it is unknown."""
+    told = record.attributes
+    usage = read_usage(told) if names.INPUT_TOKENS in told or names.OUTPUT_TOKENS in told else None
+    cost = cost_of(told) if _is_sound(names.COST, told.get(names.COST, 0)) else None
+    return (
+        project_of(record.resource),
+        _word(told.get(names.SPAN_KIND)),
+        _word(told.get(names.OPERATION_NAME)),
+        _word(told.get(names.PROVIDER_NAME)),
+        _word(told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL)),
+        None if cost is None else str(cost),
+        None if usage is None else usage.input_tokens,
+        None if usage is None else usage.output_tokens,
+        _word(told.get(names.ERROR_TYPE)),
+    )
+
+
+def project_of(resource: Mapping[str, Any]) -> str:
+    """The project that the records of a resource belong to."""
+    return _word(resource.get(names.PROJECT_ID)) or DEFAULT_PROJECT
+
+
 def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
     """The record of a row of `SPAN_COLUMNS`."""
-    attributes = json.loads(row[12])
-    if row[13]:
-        attributes.update(json.loads(row[13]))
+    (trace_id, span_id, parent_id, _, name, kind, start_time, end_time) = row[:8]
+    (status, status_message, scope, scope_version, attributes, content, events, links) = row[8:16]
+    told = json.loads(attributes)
+    if content:
+        told.update(json.loads(content))
     return SpanRecord(
-        trace_id=row[0],
-        span_id=row[1],
-        parent_id=row[2],
-        name=row[4],
-        start_time=row[6],
-        end_time=row[7],
-        kind=row[5],
-        attributes=attributes,
-        events=json.loads(row[14]) if row[14] else (),
-        links=json.loads(row[15]) if row[15] else (),
-        status=row[8],
-        status_message=row[9],
-        resource=resource,
-        scope=row[10],
-        scope_version=row[11],
+        trace_id,
+        span_id,
+        parent_id,
+        name,
+        start_time,
+        end_time,
+        kind,
+        told,
+        json.loads(events) if events else (),
+        json.loads(links) if links else (),
+        status,
+        status_message,
+        resource,
+        scope,
+        scope_version,
     )
 
 
@@ -118,7 +159,7 @@ def resource_row(resource: Mapping[str, Any]) -> tuple[bytes, str]:
 def to_json(value: Any) -> str:
     """The value as valid JSON, whatever it holds; what JSON has no form for becomes text."""
     try:
-        written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        written = _ENCODER.encode(value)
         written.encode()
     except (TypeError, ValueError, RecursionError):
         return plain.to_json(value)
@@ -147,6 +188,11 @@ SUMMARY_COLUMNS: Final = (
     "owner",
 )
 """The columns of a session's roll-up; all but the last two are fields of `SessionRow`."""
+RANK_COLUMNS: Final = ("day", "duration", "cost_usd", "total_tokens")
+"""What sessions are sorted and grouped by, made of their roll-up: see `rank_row`."""
+UNKNOWN_COST: Final = -1.0
+"""Stands below every cost where sessions are sorted by it; it is never shown or summed."""
+DAY: Final = 86_400 * 10**9
 
 _JSON_COLUMNS: Final = frozenset({"tags", "tokens", "models", "resource"})
 
@@ -164,15 +210,47 @@ def summary_row(summary: Summary) -> tuple[Any, ...]:
     return (*values, int(summary.is_open), summary.owner)
 
 
-def summary_from(session_id: str, row: Sequence[Any]) -> Summary:
-    """The summary of a row of `SUMMARY_COLUMNS`."""
-    *values, is_open, owner = row
-    fields = dict(zip(SUMMARY_COLUMNS, values, strict=False))
-    for name in _JSON_COLUMNS:
-        fields[name] = json.loads(fields[name])
-    if fields["cost"] is not None:
-        fields["cost"] = Decimal(fields["cost"])
-    return Summary(SessionRow(session_id=session_id, is_running=False, **fields), bool(is_open), owner)
+def rank_row(row: SessionRow) -> tuple[Any, ...]:
+    """The values of `RANK_COLUMNS`; days since the epoch, nanoseconds, USD, and tokens in and out."""
+    end = row.last_time if row.end_time is None else row.end_time
+    tokens = row.tokens.get("input_tokens", 0) + row.tokens.get("output_tokens", 0)
+    cost = UNKNOWN_COST if row.cost is None else float(row.cost)
+    return row.start_time // DAY, max(end - row.start_time, 0), cost, min(tokens, LATEST)
+
+
+def summary_from(session_id: str, row: Sequence[Any], read: dict[str, Any] | None = None) -> Summary:
+    """The summary of a row of `SUMMARY_COLUMNS`; `read` remembers JSON that many rows share."""
+    read = {} if read is None else read
+    (project_id, start_time, end_time, end_state, reason, tags, video, cost, unpriced, llm, tools) = row[:11]
+    (actions, errors, tokens, models, resource, last_time, is_open, owner) = row[11:19]
+    for written in (tags, tokens, models, resource):
+        if written not in read:
+            read[written] = json.loads(written)
+    return Summary(
+        SessionRow(
+            session_id,
+            project_id,
+            start_time,
+            end_time,
+            end_state,
+            reason,
+            False,
+            read[tags],
+            video,
+            None if cost is None else Decimal(cost),
+            unpriced,
+            llm,
+            tools,
+            actions,
+            errors,
+            read[tokens],
+            read[models],
+            read[resource],
+            last_time,
+        ),
+        bool(is_open),
+        owner,
+    )
 
 
 def _is_sound(name: str, value: Any) -> bool:
@@ -188,9 +266,18 @@ def _is_sound(name: str, value: Any) -> bool:
     return True
 
 
+def _word(value: Any) -> str | None:
+    return _text(value) if value else None
+
+
+def clean(value: Any) -> str:
+    """The value as text that SQLite and JSON take."""
+    return _text(value)
+
+
 def _text(value: Any) -> str:
     return plain.text(value if isinstance(value, str) else plain.described(value))
 
 
 def _time(value: int) -> int:
-    return min(max(int(value), 0), _LATEST)
+    return min(max(int(value), 0), LATEST)

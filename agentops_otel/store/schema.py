@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from agentops_otel.store import migration
 from agentops_otel.store.base import StoreError
-from agentops_otel.store.rows import SPAN_COLUMNS
+from agentops_otel.store.rows import HOT_COLUMNS, SPAN_COLUMNS
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _TABLES: Final = """
 CREATE TABLE resources (
@@ -34,14 +35,25 @@ CREATE TABLE spans (
     content TEXT,
     events TEXT,
     links TEXT,
+    project_id TEXT NOT NULL,
+    span_kind TEXT,
+    operation TEXT,
+    provider TEXT,
+    model TEXT,
+    cost TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    error_type TEXT,
     resource_id INTEGER NOT NULL REFERENCES resources (id),
     UNIQUE (trace_id, span_id)
 );
 CREATE INDEX spans_of_session ON spans (session_id, start_time);
 CREATE TABLE sessions (
-    session_id TEXT PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL UNIQUE,
     first_time INTEGER NOT NULL,
     changes INTEGER NOT NULL,
+    change INTEGER NOT NULL,
     counted INTEGER NOT NULL DEFAULT 0,
     rules INTEGER NOT NULL DEFAULT 0,
     project_id TEXT,
@@ -62,27 +74,98 @@ CREATE TABLE sessions (
     resource TEXT,
     last_time INTEGER,
     is_open INTEGER,
-    owner TEXT
+    owner TEXT,
+    day INTEGER,
+    duration INTEGER,
+    cost_usd REAL,
+    total_tokens INTEGER
 );
-CREATE INDEX sessions_by_time ON sessions (first_time);
-CREATE TRIGGER spans_inserted AFTER INSERT ON spans BEGIN
-    INSERT INTO sessions (session_id, first_time, changes) VALUES (NEW.session_id, NEW.start_time, 1)
-    ON CONFLICT (session_id) DO UPDATE
-    SET changes = changes + 1, first_time = min(first_time, excluded.first_time);
-END;
+CREATE INDEX sessions_by_time ON sessions (first_time, id);
+CREATE INDEX sessions_of_project ON sessions (project_id, first_time, id);
+CREATE INDEX sessions_by_state ON sessions (end_state, first_time, id);
+CREATE INDEX sessions_by_cost ON sessions (cost_usd, id);
+CREATE INDEX sessions_by_duration ON sessions (duration, id);
+CREATE INDEX sessions_by_tokens ON sessions (total_tokens, id);
+CREATE INDEX sessions_by_calls ON sessions (llm_calls, id);
+CREATE INDEX sessions_by_errors ON sessions (errors, id);
+CREATE INDEX sessions_by_change ON sessions (change);
+CREATE INDEX sessions_by_rules ON sessions (rules);
+CREATE INDEX sessions_open ON sessions (first_time, id) WHERE is_open = 1;
+CREATE INDEX sessions_stale ON sessions (id) WHERE changes <> counted;
+CREATE TABLE facets (
+    facet TEXT NOT NULL,
+    value TEXT NOT NULL,
+    first_time INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    PRIMARY KEY (facet, value, first_time, session)
+) WITHOUT ROWID;
+CREATE INDEX facets_of_session ON facets (session);
+CREATE TABLE usage (
+    session INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost TEXT,
+    unpriced_calls INTEGER NOT NULL,
+    PRIMARY KEY (session, provider, model)
+) WITHOUT ROWID;
+CREATE TABLE days (
+    part TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    end_state TEXT NOT NULL,
+    sessions INTEGER NOT NULL,
+    llm_calls INTEGER NOT NULL,
+    tool_calls INTEGER NOT NULL,
+    actions INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    unpriced_calls INTEGER NOT NULL,
+    priced INTEGER NOT NULL,
+    cost TEXT NOT NULL,
+    PRIMARY KEY (part, project_id, day, provider, model, tag, end_state)
+) WITHOUT ROWID;
+CREATE TABLE deletions (
+    change INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    project_id TEXT
+);
+CREATE INDEX deletions_by_change ON deletions (change);
+CREATE TABLE unindexed (span INTEGER PRIMARY KEY);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO counters VALUES ('change', 0);
+INSERT INTO counters VALUES ('texts_until', 0);
 CREATE TRIGGER spans_ended AFTER UPDATE ON spans BEGIN
-    UPDATE sessions SET changes = changes + 1 WHERE session_id = OLD.session_id;
-    INSERT INTO sessions (session_id, first_time, changes) VALUES (NEW.session_id, NEW.start_time, 1)
+    UPDATE sessions SET changes = changes + 1, change = (SELECT value FROM counters WHERE name = 'change')
+    WHERE session_id = OLD.session_id;
+    INSERT INTO sessions (session_id, first_time, changes, change)
+    VALUES (NEW.session_id, NEW.start_time, 1, (SELECT value FROM counters WHERE name = 'change'))
     ON CONFLICT (session_id) DO UPDATE
-    SET changes = changes + 1, first_time = min(first_time, excluded.first_time);
+    SET changes = changes + 1, first_time = min(first_time, excluded.first_time), change = excluded.change;
+    INSERT OR IGNORE INTO unindexed (span) VALUES (NEW.id);
 END;
 """
-# The triggers count the changes of a session in the transaction that makes them, and only for records
-# that are new. A roll-up belongs to the count it was made at: `counted` and `rules` say which.
+# Changes of a session are counted in the transaction that makes them, and only for records that are new: ends by
+# the trigger, all others by COUNT_NEW, once for each batch and not for each record. A roll-up belongs to the count
+# it was made at: `counted` and `rules` say which. `change` is the number of the last transaction that touched the
+# session, for those who follow what happens.
 
-_COLUMNS = ", ".join((*SPAN_COLUMNS, "resource_id"))
-_PLACES = ", ".join("?" * (len(SPAN_COLUMNS) + 1))
-_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*SPAN_COLUMNS, "resource_id"))
+_WRITTEN = (*SPAN_COLUMNS, *HOT_COLUMNS, "resource_id")
+_COLUMNS = ", ".join(_WRITTEN)
+_PLACES = ", ".join("?" * len(_WRITTEN))
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN)
 
 INSERT_SPAN: Final = (
     f"INSERT INTO spans ({_COLUMNS}) VALUES ({_PLACES}) "  # noqa: S608 - names of our own columns
@@ -90,10 +173,20 @@ INSERT_SPAN: Final = (
     "WHERE spans.end_time IS NULL AND excluded.end_time IS NOT NULL"
 )
 """Duplicates change nothing; only an end replaces, and only a start is replaced."""
+LAST_SPAN: Final = "SELECT coalesce(max(id), 0) FROM spans"
+COUNT_NEW: Final = """
+INSERT INTO sessions (session_id, first_time, changes, change)
+SELECT session_id, min(start_time), count(*), (SELECT value FROM counters WHERE name = 'change')
+FROM spans WHERE id > ? GROUP BY session_id
+ON CONFLICT (session_id) DO UPDATE SET
+    changes = changes + excluded.changes, first_time = min(first_time, excluded.first_time), change = excluded.change
+"""
+"""After an insert, with the `LAST_SPAN` before it."""
+NEXT_CHANGE: Final = "UPDATE counters SET value = value + 1 WHERE name = 'change'"
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Make the tables of a new file; check the version of one that has them.
+    """Make the tables of a new file; bring those of an older version up to this one.
 
     Raises:
         StoreError: the file is newer than this package, or another program's.
@@ -104,14 +197,22 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have made them while this one waited.
-        if _version(connection, path) == 0:
-            for statement in _statements():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        version = _version(connection, path)
+        if version == 0:
+            _make(connection)
+        elif version == 1:
+            migration.from_1(connection, lambda: _make(connection), INSERT_SPAN)
+            connection.execute(COUNT_NEW, (0,))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in _statements():
+        connection.execute(statement)
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import random
 import re
 import sqlite3
-import threading
-import time
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.store import owners, rows, schema
+from agentops_otel.store import figures, owners, retention, rollups, rows, schema, texts
 from agentops_otel.store.base import SessionRow, StoreError
-from agentops_otel.store.summary import RULES, Summary, summarise
+from agentops_otel.store.connection import Connection, Readers, transaction
+from agentops_otel.store.questions import Change, Figures, FiguresQuery, Hit, SessionPage, SessionQuery
+from agentops_otel.store.retention import Retention
+from agentops_otel.store.selection import Selection
 from agentops_otel.store.traces import TraceReading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import os
+    from collections.abc import Iterable, Sequence
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.store.summary import Summary
 
-_T = TypeVar("_T")
-
-_BUSY_SECONDS: Final = 5.0
-_PATIENCE_SECONDS: Final = 20.0
-_FORK_SECONDS: Final = 1.0
 _LATEST: Final = re.compile(r"@last(?:~(?P<back>[0-9]{1,9}))?")
-
-_ADVICE: Final = {
-    "not a database": "it is no store: move it away, or name another file in AGENTOPS_STORE",
-    "malformed": "it is damaged: move it away, and a new one is made",
-    "lock": "another program holds it: try again, or end that program",
-    "readonly": "it cannot be written: change its permissions, or name another file in AGENTOPS_STORE",
-    "unable to open": "it or its directory cannot be written: name another file in AGENTOPS_STORE",
-    "disk is full": "make room, or name a file on another disk in AGENTOPS_STORE",
-}
-
+_SESSIONS: Final = f"SELECT s.session_id, {rollups.FRESH}, {rollups.SUMMARY} FROM sessions AS s"  # noqa: S608
 _SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
-_BARE_SPANS: Final = ", ".join(
-    "NULL" if name in {"content", "events", "links"} else f"spans.{name}" for name in rows.SPAN_COLUMNS
-)
-_SUMMARY: Final = ", ".join(rows.SUMMARY_COLUMNS)
-_SESSIONS: Final = f"SELECT session_id, changes = counted AND rules = {RULES}, {_SUMMARY} FROM sessions"  # noqa: S608
-_NEWEST_FIRST: Final = "ORDER BY first_time DESC, session_id"
-_MADE: Final = ", ".join(f"{name} = ?" for name in rows.SUMMARY_COLUMNS)
-_KEEP: Final = f"UPDATE sessions SET counted = ?, rules = {RULES}, {_MADE} WHERE session_id = ?"  # noqa: S608
+_HIGHEST_LIMIT: Final = 1000
+_SETTLED_AT_ONCE: Final = 50
+_INDEXED_AT_ONCE: Final = 500
+_PRUNED_AT_ONCE: Final = 20
+_PIECES: Final = 20
+"""Pieces of work in one `catch_up`."""
+_MATCHES: Final = "t.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
+_OF_PROJECT: Final = "(?1 IS NULL OR project_id = ?1)"
 
 
 class SQLiteStore(TraceReading):
@@ -59,118 +44,270 @@ class SQLiteStore(TraceReading):
     so is the file (0600). A commit survives the end of the process, whatever the end; a loss of power
     may take the last ones.
 
-    Every method raises `StoreError` if the file cannot be used. A write waits up to 20 seconds for those
-    of other processes.
+    Records are counted into roll-ups when somebody reads, or in `catch_up`; every answer is of the roll-ups
+    as they are when it is asked. Every method raises `StoreError` if the file cannot be used. A write waits
+    up to 20 seconds for those of other processes; readers wait for nobody.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], keeping: Retention | None = None) -> None:
+        """The store at `path`; `prune` keeps what `keeping` says, by default what the environment says."""
         self.path = Path(path).absolute()
         self.owners = self.path.with_name(self.path.name + ".owners")
         """The directory in which the processes that write here claim their sessions."""
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
-        self._process = 0
-        self._inherited: list[sqlite3.Connection] = []
-        self._watches_forks = False
-        self._forking = 0
-        # Now, not with the first connection: a fork may come while that is being opened.
-        self._watch_forks()
+        self._keeping = keeping
+        self._writer = Connection(self.path)
+        self._readers = Readers(self.path)
 
-    # --- The promise of Store ----------------------------------------------------------------------
+    # --- Writing -----------------------------------------------------------------------------------
 
     def insert(self, records: Sequence[SpanRecord]) -> None:
         """Keep these records; they are on disk, all or none of them, when this returns."""
         if not records:
             return
-        prepared = [(rows.row_of(record), rows.resource_row(record.resource)) for record in records]
+        resources = {id(record.resource): record.resource for record in records}
+        written = {number: rows.resource_row(resource) for number, resource in resources.items()}
+        prepared = [((*rows.row_of(record), *rows.hot_row(record)), written[id(record.resource)]) for record in records]
 
         def write(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, "IMMEDIATE"):
-                ids = {resource: _resource_id(connection, *resource) for resource in {pair[1] for pair in prepared}}
+            with transaction(connection, "IMMEDIATE"):
+                connection.execute(schema.NEXT_CHANGE)
+                ids = {resource: _resource_id(connection, *resource) for resource in set(written.values())}
+                last = connection.execute(schema.LAST_SPAN).fetchone()
                 connection.executemany(schema.INSERT_SPAN, [(*row, ids[resource]) for row, resource in prepared])
+                connection.execute(schema.COUNT_NEW, last)
 
-        self._run(write, create=True)
+        self._writer.run(write, create=True)
 
-    def sessions(self, limit: int = 50) -> list[SessionRow]:
-        """The sessions that began last, newest first."""
-        found = self._fetch(f"{_SESSIONS} {_NEWEST_FIRST} LIMIT ?", limit)
-        listed = [self._settled(summary) for summary in self._summaries(found)]
-        return sorted(listed, key=lambda row: -row.start_time)
+    def delete(self, session_id: str, project: str | None = None) -> bool:
+        """Delete a session with all its records; False if there is none."""
+        if self.session(session_id, project) is None:
+            return False
+        return bool(self._change(lambda connection: retention.delete(connection, [session_id])))
 
-    def session(self, session_id: str) -> SessionRow | None:
+    def prune(self, max_age: float | None = None, max_bytes: int | None = None) -> int:
+        """Delete the oldest sessions that no longer run until the rest is within the limits; how many these were.
+
+        `max_age` is in seconds since a session's last sign of life, `max_bytes` is what all may take. Where
+        neither is told, the store's own limits hold.
+        """
+        keeping = Retention(max_age, max_bytes)
+        if max_age is None and max_bytes is None:
+            keeping = self._keeping or Retention.told()
+        self._settle()
+        deleted = skipped = 0
+        while True:
+            page = (keeping, _PRUNED_AT_ONCE, skipped)
+            found = self._read(lambda connection, page=page: retention.expired(connection, *page))
+            gone = [session_id for session_id, is_open in found if not (is_open and self._runs(session_id))]
+            skipped += len(found) - len(gone)
+            if gone:
+                deleted += self._change(lambda connection, gone=gone: retention.delete(connection, gone)) or 0
+            elif not found:
+                break
+        if deleted:
+            self._writer.run(retention.give_back, create=False)
+        return deleted
+
+    def close(self) -> None:
+        """Release the file; it is opened again at the next use."""
+        self._readers.close()
+        self._writer.close()
+
+    def _change(self, operation: Any) -> Any:
+        def write(connection: sqlite3.Connection) -> Any:
+            with transaction(connection, "IMMEDIATE"):
+                return operation(connection)
+
+        return self._writer.run(write, create=False)
+
+    # --- Reading -----------------------------------------------------------------------------------
+
+    def sessions(self, query: SessionQuery | None = None) -> SessionPage:
+        """The sessions that are asked for, one page of them; by default the newest 50."""
+        query = query or SessionQuery()
+        selection = Selection(query)
+        if query.text is not None:
+            selection.match(*self._found(query.text))
+        self._settle()
+        rows_found: list[SessionRow] = []
+        after = selection.start()
+        while True:
+            statement, values = selection.page(after, query.limit + 1)
+            found = self._readers.fetch(statement, *values)
+            for (number, place, *_), summary in zip(found, self._summaries([row[2:] for row in found]), strict=True):
+                if len(rows_found) == query.limit:
+                    return SessionPage(rows_found, selection.cursor(*after) if after else None)
+                after = (place, number)
+                row = None if summary is None else self._settled(summary)
+                if row is not None and query.is_running in {None, row.is_running}:
+                    rows_found.append(row)
+            if len(found) <= query.limit:
+                return SessionPage(rows_found)
+
+    def session(self, session_id: str, project: str | None = None) -> SessionRow | None:
         """One session by its whole id, or None."""
         summary = self._summary(session_id)
-        return None if summary is None else self._settled(summary)
+        if summary is None or project not in {None, summary.row.project_id}:
+            return None
+        return self._settled(summary)
 
-    def find(self, reference: str) -> list[str]:
+    def find(self, reference: str, project: str | None = None) -> list[str]:
         """Ids that begin with `reference`, whatever its dashes and case, newest first; or `@last`, `@last~1`.
 
         An id that is given in full is found alone, even if others begin with it.
         """
+        if project is not None:
+            self._settle()
         latest = _LATEST.fullmatch(reference)
+        newest_first = f"SELECT session_id FROM sessions WHERE {_OF_PROJECT} {{}} ORDER BY first_time DESC, id DESC"  # noqa: S608
         if latest is not None:
-            query = f"SELECT session_id FROM sessions {_NEWEST_FIRST} LIMIT 1 OFFSET ?"  # noqa: S608
-            return [row[0] for row in self._fetch(query, int(latest["back"] or 0))]
+            query = newest_first.format("") + " LIMIT 1 OFFSET ?2"
+            return [row[0] for row in self._readers.fetch(query, project, int(latest["back"] or 0))]
         prefix = reference.replace("-", "").lower()
         if not prefix:
             return []
-        query = (
-            "SELECT session_id FROM sessions WHERE substr(replace(lower(session_id), '-', ''), 1, ?) = ? "  # noqa: S608
-            f"{_NEWEST_FIRST}"
-        )
-        found = [row[0] for row in self._fetch(query, len(prefix), prefix)]
+        query = newest_first.format("AND substr(replace(lower(session_id), '-', ''), 1, ?2) = ?3")
+        found = [row[0] for row in self._readers.fetch(query, project, len(prefix), prefix)]
         return [reference] if reference in found else found
 
-    def spans(self, session_id: str) -> list[SpanRecord]:
-        """All records of a session by start time."""
-        return self._load(session_id, _SPANS)[1]
+    def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
+        """All records of a session by start time; none where it is another project's."""
+        if project is not None and self.session(session_id, project) is None:
+            return []
+        return self._load(session_id)
 
-    def delete(self, session_id: str) -> None:
-        """Remove a session and its spans, both or neither."""
+    def figures(self, query: FiguresQuery) -> list[Figures]:
+        """Sums over sessions, ordered by what they are grouped by."""
+        figures.select(query)  # a question that makes no sense is told before any work
+        self._settle()
+        return list(self._read(lambda connection: figures.read(connection, query)))
 
-        def write(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, "IMMEDIATE"):
-                for table in ("spans", "sessions"):
-                    connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))  # noqa: S608
+    def search(self, text: str, limit: int = 50, project: str | None = None) -> list[Hit]:
+        """The spans in which a text is found, newest first."""
+        condition, values = self._found(text)
+        if project is not None:
+            self._settle()
+        source, order = "spans AS t", "t.id"
+        if condition == _MATCHES:
+            # As they come out of the index, so that no more of it is read than is asked for.
+            source, condition, order = (
+                "texts CROSS JOIN spans AS t ON t.id = texts.rowid",
+                "texts MATCH ?",
+                "texts.rowid",
+            )
+        query = (
+            f"SELECT {', '.join(f't.{name}' for name in rows.SPAN_COLUMNS)} FROM {source} WHERE {condition} "  # noqa: S608
+            "AND (? IS NULL OR EXISTS "
+            "(SELECT 1 FROM sessions AS s WHERE s.session_id = t.session_id AND s.project_id = ?)) "
+            f"ORDER BY {order} DESC LIMIT ?"
+        )
+        bounded = min(max(limit, 1), _HIGHEST_LIMIT)
+        return [texts.hit_of(row, text) for row in self._readers.fetch(query, *values, project, project, bounded)]
 
-        self._run(write, create=False)
+    def change(self) -> int:
+        """The number of the last change: each that comes has a higher one."""
+        found = self._readers.fetch("SELECT value FROM counters WHERE name = 'change'")
+        return int(found[0][0]) if found else 0
 
-    def close(self) -> None:
-        """Release the file; it is opened again at the next use."""
-        with self._locked():
-            self._release()
+    def changes(self, after: int, limit: int = 100, project: str | None = None) -> list[Change]:
+        """The sessions that were changed after this number, as they are now, in the order of their last change.
+
+        Those that were changed at once are told at once, so there may be more than `limit`. What was deleted
+        has no row.
+        """
+        if self.change() == after:
+            return []
+        self._settle()
+        touched = (
+            "SELECT change, session_id FROM sessions WHERE change > ? AND (? IS NULL OR project_id = ?) "
+            "UNION ALL SELECT change, session_id FROM deletions WHERE change > ? AND (? IS NULL OR project_id = ?) "
+        )
+        asked = (after, project, project) * 2
+        found = self._readers.fetch(f"{touched} ORDER BY change LIMIT ?", *asked, max(limit, 1))
+        if len(found) >= limit:
+            last = found[-1][0]
+            found = self._readers.fetch(f"SELECT * FROM ({touched}) WHERE change <= ? ORDER BY change", *asked, last)  # noqa: S608
+        return [Change(number, session_id, self.session(session_id, project)) for number, session_id in found]
+
+    def _fetch(self, query: str, *values: Any) -> list[Any]:
+        return self._readers.fetch(query, *values)
+
+    # --- Catching up -------------------------------------------------------------------------------
+
+    def catch_up(self) -> bool:
+        """Do a piece of the work that readers would wait for; whether there is no more of it."""
+        is_settled = self._settle(_PIECES * _SETTLED_AT_ONCE)
+        return self._index(_PIECES) and is_settled
+
+    def _settle(self, most: int | None = None) -> bool:
+        """Bring the roll-ups up to the records; False where there is more to do, or another holds the file."""
+        stale = [row[0] for row in self._readers.fetch(rollups.STALE)]
+        for begin in range(0, len(stale) if most is None else min(most, len(stale)), _SETTLED_AT_ONCE):
+            made = [self._made(session_id) for session_id in stale[begin : begin + _SETTLED_AT_ONCE]]
+            if not self._keep([each for each in made if each is not None]):
+                return False
+        return most is None or len(stale) <= most
+
+    def _index(self, pieces: int | None = None) -> bool:
+        """Bring the text index up to the records, by so many pieces of work."""
+        if not self._read(texts.is_possible, default=False):
+            return True
+        while self._read(texts.is_behind, default=False):
+            if pieces is not None and pieces <= 0:
+                return False
+            self._change(lambda connection: texts.follow(connection, _INDEXED_AT_ONCE))
+            pieces = None if pieces is None else pieces - 1
+        return True
+
+    def _found(self, text: str) -> tuple[str, list[Any]]:
+        """The condition under which a text is found in a span (`t`), and its values."""
+        words = texts.words_of(text)
+        if not self._read(texts.is_possible, default=False):
+            return texts.pattern_of(text)
+        self._index()
+        return _MATCHES, [words]
 
     # --- Roll-ups ----------------------------------------------------------------------------------
 
     def _summary(self, session_id: str) -> Summary | None:
-        found = self._fetch(f"{_SESSIONS} WHERE session_id = ?", session_id)
+        found = self._readers.fetch(f"{_SESSIONS} WHERE s.session_id = ?", session_id)
         return next(iter(self._summaries(found)), None)
 
-    def _summaries(self, found: Iterable[Sequence[Any]]) -> list[Summary]:
-        """The kept roll-ups, and new ones of the sessions that have changed since theirs were made."""
-        summaries, made = [], []
+    def _summaries(self, found: Iterable[Sequence[Any]]) -> list[Summary | None]:
+        """The kept roll-ups, and new ones of sessions that have changed since; None for one that is gone by now."""
+        summaries: list[Summary | None] = []
+        made: list[rollups.Made] = []
+        read: dict[str, Any] = {}
         for session_id, is_fresh, *values in found:
             if is_fresh:
-                summaries.append(rows.summary_from(session_id, values))
+                summaries.append(rows.summary_from(session_id, values, read))
                 continue
-            changes, records = self._load(session_id, _BARE_SPANS)
-            if records:
-                summaries.append(summarise(session_id, records))
-                made.append((changes, *rows.summary_row(summaries[-1]), session_id))
-        if made:
-            self._keep(made)
+            each = self._made(session_id)
+            summaries.append(None if each is None else each.summary)
+            made += [] if each is None else [each]
+        self._keep(made)
         return summaries
 
-    def _keep(self, made: list[tuple[Any, ...]]) -> None:
-        """Roll-ups are kept where that is possible; whoever cannot write makes them again the next time."""
+    def _made(self, session_id: str) -> rollups.Made | None:
+        def read(connection: sqlite3.Connection) -> rollups.Made | None:
+            with transaction(connection, "DEFERRED"):
+                return rollups.make(connection, session_id)
 
-        def write(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, "IMMEDIATE"):
-                connection.executemany(_KEEP, made)
+        return self._readers.run(read)
+
+    def _keep(self, made: list[rollups.Made]) -> bool:
+        """Roll-ups are kept where that is possible; whoever cannot write makes them again the next time."""
+        if not made:
+            return True
+
+        def write(connection: sqlite3.Connection) -> bool:
+            with transaction(connection, "IMMEDIATE"):
+                rollups.keep(connection, made)
+            return True
 
         with contextlib.suppress(sqlite3.Error, OSError, StoreError):
-            self._once(write, create=False)
+            return bool(self._writer.once(write, create=False))
+        return False
 
     def _settled(self, summary: Summary) -> SessionRow:
         row = summary.settled(self._is_alive)
@@ -180,173 +317,23 @@ class SQLiteStore(TraceReading):
         again = self._summary(row.session_id)
         return row if again is None or again.is_open else again.row
 
+    def _runs(self, session_id: str) -> bool:
+        row = self.session(session_id)
+        return row is not None and row.is_running
+
     def _is_alive(self, owner: str | None, newest: int) -> bool:
         return owners.is_alive(self.owners, owner, newest=newest)
 
-    def _load(self, session_id: str, columns: str) -> tuple[int, list[SpanRecord]]:
-        """The records of a session, and the count of its changes that they stand for."""
+    def _load(self, session_id: str) -> list[SpanRecord]:
+        def read(connection: sqlite3.Connection) -> list[SpanRecord]:
+            with transaction(connection, "DEFERRED"):
+                return rollups.load(connection, session_id, bare=False)[1]
 
-        def read(connection: sqlite3.Connection) -> tuple[list[Any], list[Any], list[Any]]:
-            # One transaction: the count and the records belong together.
-            with _transaction(connection, "DEFERRED"):
-                changes = "SELECT changes FROM sessions WHERE session_id = ?"
-                spans = (
-                    f"SELECT spans.resource_id, {columns} FROM spans WHERE session_id = ? "  # noqa: S608
-                    "ORDER BY start_time, id"
-                )
-                resources = (
-                    "SELECT id, attributes FROM resources "
-                    "WHERE id IN (SELECT resource_id FROM spans WHERE session_id = ?)"
-                )
-                return (
-                    connection.execute(changes, (session_id,)).fetchall(),
-                    connection.execute(spans, (session_id,)).fetchall(),
-                    connection.execute(resources, (session_id,)).fetchall(),
-                )
+        return self._readers.run(read) or []
 
-        changes, spans, resources = self._run(read, create=False) or ([], [], [])
-        known = {number: json.loads(attributes) for number, attributes in resources}
-        records = [rows.record_from(values, known[number]) for number, *values in spans]
-        return (changes[0][0] if changes else 0), records
-
-    # --- The connection ----------------------------------------------------------------------------
-
-    def _fetch(self, query: str, *values: Any) -> list[Any]:
-        return self._run(lambda connection: connection.execute(query, values).fetchall(), create=False) or []
-
-    def _run(self, operation: Callable[[sqlite3.Connection], _T], *, create: bool) -> _T | None:
-        """Do it, again and again while others hold the file; None if there is no file and none is made."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                return self._once(operation, create=create)
-            except (sqlite3.Error, OSError) as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    raise StoreError(self._complaint(error)) from error
-            # SQLite waits by itself except where waiting might be for ever, as when two make one file.
-            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - to part those who collided
-
-    def _once(self, operation: Callable[[sqlite3.Connection], _T], *, create: bool) -> _T | None:
-        with self._locked():
-            try:
-                connection = self._connected(create=create)
-                return None if connection is None else operation(connection)
-            except sqlite3.DatabaseError as error:
-                if not _is_busy(error):
-                    self._release()
-                raise
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        # Bounded, for a signal's code may run inside a use of the store and use the store itself.
-        lock = self._lock
-        if not lock.acquire(timeout=_PATIENCE_SECONDS):
-            raise StoreError(f"{self.path} is in use by another thread of this process for too long: try again")
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _connected(self, *, create: bool) -> sqlite3.Connection | None:
-        if self._process != os.getpid():
-            self._disown()
-        if self._connection is not None and self._file == _identity(self.path):
-            return self._connection
-        # Closed, or removed under our feet: what is written to a removed file is lost.
-        self._release()
-        if not create and not self.path.exists():
-            return None
-        self._make_file()
-        self._connection = self._open()
-        self._file = _identity(self.path)
-        return self._connection
-
-    def _make_file(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Only ever with O_EXCL: closing a file that SQLite has open would drop SQLite's locks on it.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            schema.prepare(connection, str(self.path))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _complaint(self, error: Exception) -> str:
-        told = str(error)
-        advice = next((advice for sign, advice in _ADVICE.items() if sign in told), None)
-        if advice is None and isinstance(error, OSError):
-            advice = "name a file that can be written in AGENTOPS_STORE"
-        return f"{self.path}: {told}" + (f" ({advice})" if advice else "")
-
-    # --- Forks ---------------------------------------------------------------------------------------
-    #
-    # SQLite keeps a process's locks in memory, and a child inherits that memory without the locks. A
-    # connection that the child opens beside an inherited one then takes no lock, and its writes are lost
-    # when the parent closes the file (seen with SQLite 3.40). So no connection is open across a fork.
-
-    def _watch_forks(self) -> None:
-        if self._watches_forks or not hasattr(os, "register_at_fork"):
-            return
-        self._watches_forks = True
-        this = weakref.ref(self)
-
-        def call(name: str) -> None:
-            store = this()
-            if store is not None:
-                getattr(store, name)()
-
-        os.register_at_fork(
-            before=lambda: call("_before_fork"),
-            after_in_parent=lambda: call("_after_fork"),
-            after_in_child=lambda: call("_begin_in_child"),
-        )
-
-    def _before_fork(self) -> None:
-        if self._lock.acquire(timeout=_FORK_SECONDS):
-            self._forking = threading.get_ident()
-            self._release()
-
-    def _after_fork(self) -> None:
-        # Two threads may fork at once; the one that did not get the lock must not give it back.
-        if self._forking == threading.get_ident():
-            self._forking = 0
-            self._lock.release()
-
-    def _begin_in_child(self) -> None:
-        # The thread that held the old lock, if it was not this one, does not exist here.
-        self._lock = threading.Lock()
-        self._forking = 0
-
-    def _disown(self) -> None:
-        """Leave the parent's connection alone: it must be neither used nor closed in a child."""
-        self._process = os.getpid()
-        if self._connection is not None:
-            self._inherited.append(self._connection)
-            self._connection = None
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
-    try:
-        connection.execute(f"BEGIN {mode}")
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+    def _read(self, operation: Any, default: Any = ()) -> Any:
+        found = self._readers.run(operation)
+        return default if found is None else found
 
 
 def _resource_id(connection: sqlite3.Connection, digest: bytes, attributes: str) -> int:
@@ -356,16 +343,3 @@ def _resource_id(connection: sqlite3.Connection, digest: bytes, attributes: str)
         connection.execute("INSERT INTO resources (digest, attributes) VALUES (?, ?)", (digest, attributes))
         found = connection.execute(query, (digest,)).fetchone()
     return int(found[0])
-
-
-def _is_busy(error: Exception) -> bool:
-    # By its words, for Python 3.10 does not tell SQLite's error codes.
-    return isinstance(error, sqlite3.OperationalError) and "lock" in str(error)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.tally import Tally
@@ -10,11 +10,12 @@ from agentops_otel.conventions import names
 from agentops_otel.store.base import SessionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.accounting.tally import Part
 
-RULES: Final = 2
+RULES: Final = 3
 """Raise it when `summarise` or the tally reads the same records differently: roll-ups are then made anew."""
 
 _DECIDED: Final = frozenset({names.SUCCESS, names.FAILURE})
@@ -32,6 +33,10 @@ class Summary:
     """The root has started and not ended."""
     owner: str | None
     """The process that the root says it belongs to."""
+    sources: Mapping[tuple[str, str], Part] = field(default_factory=dict)
+    """What was used, by provider and model; empty where the summary was read from its row."""
+    error_types: frozenset[str] = frozenset()
+    """The kinds of errors that the records tell of."""
 
     def settled(self, is_alive: Callable[[str | None, int], bool]) -> SessionRow:
         """The row as of now; `is_alive` is asked with the owner and the time of the newest record (ns)."""
@@ -70,17 +75,26 @@ def summarise(session_id: str, records: Sequence[SpanRecord]) -> Summary:
         resource=first.resource,
         last_time=max(max(record.start_time, record.end_time or 0) for record in records),
     )
+    made = Summary(row, is_open=False, owner=None, sources=tally.by_source, error_types=_error_types(ordered))
     told = _told_end(ordered)
     if told is not None and (root is None or root.attributes.get(names.END_STATE) not in _DECIDED):
         row.end_time = told.end_time if root is None or root.end_time is None else root.end_time
         row.end_state = str(told.attributes[names.END_STATE])
         row.end_state_reason = _text(told.attributes.get(names.END_STATE_REASON))
-        return Summary(row, is_open=False, owner=None)
+        return made
     if root is None or root.end_time is None:
-        return Summary(row, is_open=root is not None, owner=None if root is None else _owner(root))
+        made.is_open, made.owner = root is not None, None if root is None else _owner(root)
+        return made
     row.end_state = str(root.attributes.get(names.END_STATE) or names.INDETERMINATE)
     row.end_state_reason = _text(root.attributes.get(names.END_STATE_REASON))
-    return Summary(row, is_open=False, owner=None)
+    return made
+
+
+def _error_types(records: Sequence[SpanRecord]) -> frozenset[str]:
+    told = (
+        record.attributes.get(names.ERROR_TYPE) or record.attributes.get(names.EXCEPTION_TYPE) for record in records
+    )
+    return frozenset(str(kind) for kind in told if kind)
 
 
 def _told_end(ordered: Sequence[SpanRecord]) -> SpanRecord | None:

@@ -14,7 +14,7 @@ import pytest
 from span_records import SECOND, SESSION, llm, python, root
 
 from agentops_otel.conventions import names
-from agentops_otel.store import StoreError, owners
+from agentops_otel.store import SessionQuery, StoreError, owners
 from agentops_otel.store.sqlite import SQLiteStore
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -133,7 +133,7 @@ def test_threads_share_a_store(store):
     def write(first):
         for number in range(30):
             store.insert([llm(0.5, span_id=f"{first + number:016x}")])
-            store.sessions(1)
+            store.sessions(SessionQuery(limit=1))
 
     threads = [threading.Thread(target=write, args=(number * 100 + 1,)) for number in range(4)]
     for thread in threads:
@@ -145,7 +145,7 @@ def test_threads_share_a_store(store):
 
 @pytest.mark.parametrize("busy_seconds", [5.0, 0.0], ids=["SQLite waits", "we wait"])
 def test_a_write_waits_for_the_writer_before_it(store, monkeypatch, busy_seconds):
-    monkeypatch.setattr("agentops_otel.store.sqlite._BUSY_SECONDS", busy_seconds)
+    monkeypatch.setattr("agentops_otel.store.connection.BUSY_SECONDS", busy_seconds)
     store.insert([root(end=None)])
     other = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -158,8 +158,8 @@ def test_a_write_waits_for_the_writer_before_it(store, monkeypatch, busy_seconds
 
 
 def test_a_file_that_stays_locked_is_an_error_that_says_so(store, monkeypatch):
-    monkeypatch.setattr("agentops_otel.store.sqlite._BUSY_SECONDS", 0.05)
-    monkeypatch.setattr("agentops_otel.store.sqlite._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("agentops_otel.store.connection.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("agentops_otel.store.connection.PATIENCE_SECONDS", 0.1)
     store.insert([root(ENDED)])
     store.close()
     other = sqlite3.connect(store.path, isolation_level=None)
@@ -174,7 +174,7 @@ def test_a_file_that_stays_locked_is_an_error_that_says_so(store, monkeypatch):
 
 
 def test_reading_does_not_fail_where_the_roll_up_cannot_be_kept(store, monkeypatch, query):
-    monkeypatch.setattr("agentops_otel.store.sqlite._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("agentops_otel.store.connection.BUSY_SECONDS", 0.05)
     store.insert([root(ENDED), llm(0.5)])
     store.close()
     other = sqlite3.connect(store.path, isolation_level=None)

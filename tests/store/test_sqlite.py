@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from span_records import BEGIN, SECOND, SESSION, failed, llm, root, span, tool
 
 from agentops_otel.conventions import names
-from agentops_otel.store import base
+from agentops_otel.store import SessionQuery, base
 from agentops_otel.store.sqlite import SQLiteStore
 
 ENDED = {
@@ -306,7 +306,7 @@ def test_spans_of_no_session_are_grouped_by_trace(store):
 def test_sessions_newest_first_and_no_more_than_asked(store):
     for number in range(5):
         store.insert([root(ENDED, trace=f"{number:032x}", start=number, end=number + 1)])
-    assert [row.start_time for row in store.sessions(2)] == [BEGIN + 4 * SECOND, BEGIN + 3 * SECOND]
+    assert [row.start_time for row in store.sessions(SessionQuery(limit=2))] == [BEGIN + 4 * SECOND, BEGIN + 3 * SECOND]
     assert len(store.sessions()) == 5
 
 

@@ -1,0 +1,249 @@
+"""Connection: one open SQLite file, safe to use from any thread, across forks, and beside other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from agentops_otel.store import schema
+from agentops_otel.store.base import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_T = TypeVar("_T")
+
+BUSY_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 20.0
+_FORK_SECONDS: Final = 1.0
+_CACHE_KIB: Final = 8192
+_IDLE: Final = 4
+"""Readers that are kept open while nobody reads."""
+
+_ADVICE: Final = {
+    "not a database": "it is no store: move it away, or name another file in AGENTOPS_STORE",
+    "malformed": "it is damaged: move it away, and a new one is made",
+    "lock": "another program holds it: try again, or end that program",
+    "readonly": "it cannot be written: change its permissions, or name another file in AGENTOPS_STORE",
+    "unable to open": "it or its directory cannot be written: name another file in AGENTOPS_STORE",
+    "disk is full": "make room, or name a file on another disk in AGENTOPS_STORE",
+}
+
+
+class Connection:
+    """The file at `path`, opened when it is first used and again after it was closed or replaced.
+
+    Whoever has it uses it one at a time: threads wait for each other, for other processes SQLite waits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._process = 0
+        self._inherited: list[sqlite3.Connection] = []
+        self._watches_forks = False
+        self._forking = 0
+        # Now, not with the first connection: a fork may come while that is being opened.
+        self._watch_forks()
+
+    def fetch(self, query: str, *values: Any) -> list[Any]:
+        """The rows that a query finds; none where there is no file."""
+        return self.run(lambda connection: connection.execute(query, values).fetchall(), create=False) or []
+
+    def close(self) -> None:
+        """Release the file; it is opened again at the next use."""
+        with self._locked():
+            self._release()
+
+    def run(self, operation: Callable[[sqlite3.Connection], _T], *, create: bool) -> _T | None:
+        """Do it, again and again while others hold the file; None if there is no file and none is made."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.once(operation, create=create)
+            except (sqlite3.Error, OSError) as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise StoreError(self._complaint(error)) from error
+            # SQLite waits by itself except where waiting might be for ever, as when two make one file.
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - to part those who collided
+
+    def once(self, operation: Callable[[sqlite3.Connection], _T], *, create: bool) -> _T | None:
+        """Do it, waiting no longer than SQLite itself does for others; None if there is no file and none is made."""
+        with self._locked():
+            try:
+                connection = self._connected(create=create)
+                return None if connection is None else operation(connection)
+            except sqlite3.DatabaseError as error:
+                if not _is_busy(error):
+                    self._release()
+                raise
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # Bounded, for a signal's code may run inside a use of the store and use the store itself.
+        lock = self._lock
+        if not lock.acquire(timeout=PATIENCE_SECONDS):
+            raise StoreError(f"{self.path} is in use by another thread of this process for too long: try again")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _connected(self, *, create: bool) -> sqlite3.Connection | None:
+        if self._process != os.getpid():
+            self._disown()
+        if self._connection is not None and self._file == _identity(self.path):
+            return self._connection
+        # Closed, or removed under our feet: what is written to a removed file is lost.
+        self._release()
+        if not create and not self.path.exists():
+            return None
+        self._make_file()
+        self._connection = self._open()
+        self._file = _identity(self.path)
+        return self._connection
+
+    def _make_file(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Only ever with O_EXCL: closing a file that SQLite has open would drop SQLite's locks on it.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            # Before anything else is in the file: what is deleted can then be given back to the disk.
+            if not connection.execute("PRAGMA page_count").fetchone()[0]:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            schema.prepare(connection, str(self.path))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _complaint(self, error: Exception) -> str:
+        told = str(error)
+        advice = next((advice for sign, advice in _ADVICE.items() if sign in told), None)
+        if advice is None and isinstance(error, OSError):
+            advice = "name a file that can be written in AGENTOPS_STORE"
+        return f"{self.path}: {told}" + (f" ({advice})" if advice else "")
+
+    # --- Forks ---------------------------------------------------------------------------------------
+    #
+    # SQLite keeps a process's locks in memory, and a child inherits that memory without the locks. A
+    # connection that the child opens beside an inherited one then takes no lock, and its writes are lost
+    # when the parent closes the file (seen with SQLite 3.40). So no connection is open across a fork.
+
+    def _watch_forks(self) -> None:
+        if self._watches_forks or not hasattr(os, "register_at_fork"):
+            return
+        self._watches_forks = True
+        this = weakref.ref(self)
+
+        def call(name: str) -> None:
+            store = this()
+            if store is not None:
+                getattr(store, name)()
+
+        os.register_at_fork(
+            before=lambda: call("_before_fork"),
+            after_in_parent=lambda: call("_after_fork"),
+            after_in_child=lambda: call("_begin_in_child"),
+        )
+
+    def _before_fork(self) -> None:
+        if self._lock.acquire(timeout=_FORK_SECONDS):
+            self._forking = threading.get_ident()
+            self._release()
+
+    def _after_fork(self) -> None:
+        # Two threads may fork at once; the one that did not get the lock must not give it back.
+        if self._forking == threading.get_ident():
+            self._forking = 0
+            self._lock.release()
+
+    def _begin_in_child(self) -> None:
+        # The thread that held the old lock, if it was not this one, does not exist here.
+        self._lock = threading.Lock()
+        self._forking = 0
+
+    def _disown(self) -> None:
+        """Leave the parent's connection alone: it must be neither used nor closed in a child."""
+        self._process = os.getpid()
+        if self._connection is not None:
+            self._inherited.append(self._connection)
+            self._connection = None
+
+
+class Readers:
+    """Connections to read with, as many as are used at once: none waits for another, nor for a writer."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[Connection] = []
+
+    def fetch(self, query: str, *values: Any) -> list[Any]:
+        """The rows that a query finds; none where there is no file."""
+        return self.run(lambda connection: connection.execute(query, values).fetchall()) or []
+
+    def run(self, operation: Callable[[sqlite3.Connection], _T]) -> _T | None:
+        """Do it with a connection of its own; None if there is no file."""
+        try:
+            taken = self._idle.pop()
+        except IndexError:
+            taken = Connection(self._path)
+        try:
+            return taken.run(operation, create=False)
+        finally:
+            if len(self._idle) < _IDLE:
+                self._idle.append(taken)
+            else:
+                taken.close()
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
+    """All of it or nothing; the mode is SQLite's: `IMMEDIATE` to write, `DEFERRED` to read one moment."""
+    try:
+        connection.execute(f"BEGIN {mode}")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_busy(error: Exception) -> bool:
+    # By its words, for Python 3.10 does not tell SQLite's error codes.
+    return isinstance(error, sqlite3.OperationalError) and "lock" in str(error)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,180 @@
+"""Full-text search over spans: an index that follows the records, and the words that are looked for in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from agentops_otel.store import rows
+from agentops_otel.store.questions import Hit, QuestionError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+RULES: Final = 1
+"""Raise it when `text_of` reads the same record differently: the index is then made anew."""
+
+_LONGEST: Final = 256 * 1024
+"""Characters of one span that are indexed."""
+_DEPTH: Final = 40
+_AROUND: Final = 60
+_WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
+_COLUMNS: Final = ", ".join(rows.SPAN_COLUMNS)
+_NAMED: Final = {name: place for place, name in enumerate(rows.SPAN_COLUMNS)}
+_JSON_COLUMNS: Final = ("attributes", "content", "events")
+_SHOWN: Final = ("content", "status_message", "name", "attributes", "events", "span_id", "trace_id")
+"""Where a word is looked for to show what stands around it: what was said first."""
+_TOLD: Final = ("session_id", "span_id", "name", "start_time")
+_PLAIN_COLUMNS: Final = ("name", "trace_id", "span_id", "session_id", "status_message")
+
+
+def is_possible(connection: sqlite3.Connection) -> bool:
+    """Whether this Python's SQLite has FTS5."""
+    return bool(connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'").fetchone()[0])
+
+
+def text_of(row: Sequence[Any]) -> str:
+    """What is found of a span (a row of `SPAN_COLUMNS`): ids, name, error, and every text in its values."""
+    parts = [str(row[_NAMED[name]]) for name in _PLAIN_COLUMNS if row[_NAMED[name]]]
+    for name in _JSON_COLUMNS:
+        if row[_NAMED[name]]:
+            parts.extend(_leaves(json.loads(row[_NAMED[name]]), 0))
+    return rows.clean("\n".join(parts)[:_LONGEST])
+
+
+def follow(connection: sqlite3.Connection, most: int) -> bool:
+    """Index up to `most` spans that have come since, within the caller's transaction; False where none is left."""
+    until = _begun(connection)
+    late = [span for (span,) in connection.execute("SELECT span FROM unindexed WHERE span <= ? LIMIT ?", (until, most))]
+    _put(connection, late)
+    connection.executemany("DELETE FROM unindexed WHERE span = ?", [(span,) for span in late])
+    found = connection.execute(
+        "SELECT id, end_time FROM spans WHERE id > ? ORDER BY id LIMIT ?", (until, most)
+    ).fetchall()
+    _put(connection, [span for span, end_time in found if end_time is not None])
+    if found:
+        last = found[-1][0]
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'texts_until'", (last,))
+        connection.execute("DELETE FROM unindexed WHERE span > ? AND span <= ?", (until, last))
+    return len(found) == most or len(late) == most
+
+
+def is_behind(connection: sqlite3.Connection) -> bool:
+    """Whether spans have come that are not indexed."""
+    return bool(
+        connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM spans WHERE id > (SELECT value FROM counters WHERE name = 'texts_until')) "
+            "OR EXISTS (SELECT 1 FROM unindexed) "
+            "OR NOT EXISTS (SELECT 1 FROM counters WHERE name = 'texts_rules' AND value = ?)",
+            (RULES,),
+        ).fetchone()[0]
+    )
+
+
+def forget(connection: sqlite3.Connection, spans: Iterable[int]) -> None:
+    """Take spans out of the index before they are deleted, within the caller's transaction."""
+    if not is_possible(connection):
+        # Nobody here can take them out: whoever can makes the index anew.
+        connection.execute("DELETE FROM counters WHERE name = 'texts_rules'")
+        return
+    until = _begun(connection)
+    for span in spans:
+        pending = connection.execute("SELECT 1 FROM unindexed WHERE span = ?", (span,)).fetchone()
+        row = connection.execute(f"SELECT {_COLUMNS} FROM spans WHERE id = ?", (span,)).fetchone()  # noqa: S608
+        if span <= until and pending is None and row is not None and row[_NAMED["end_time"]] is not None:
+            connection.execute("INSERT INTO texts (texts, rowid, told) VALUES ('delete', ?, ?)", (span, text_of(row)))
+        connection.execute("DELETE FROM unindexed WHERE span = ?", (span,))
+
+
+def words_of(text: str) -> str:
+    """The words as FTS5 asks for them: all must be there; `"a b"` in this order; `begin*` stands for its endings.
+
+    Raises:
+        QuestionError: there is no word in it.
+    """
+    asked = []
+    for phrase, word in _WORD.findall(rows.clean(text).replace("\0", " ")):
+        told = phrase or word
+        if not any(map(str.isalnum, told)):
+            continue
+        is_prefix = told.endswith("*")
+        quoted = told.rstrip("*").replace('"', "")
+        asked.append(f'"{quoted}"' + ("*" if is_prefix else ""))
+    if not asked:
+        raise QuestionError("a search needs a word of letters or digits")
+    return " ".join(asked)
+
+
+def pattern_of(text: str) -> tuple[str, list[str]]:
+    """A condition on spans for where there is no index, and its values: slow, and of parts of words too."""
+    told = [phrase or word for phrase, word in _WORD.findall(rows.clean(text))]
+    columns = ("name", "status_message", "attributes", "content", "events", "trace_id", "span_id", "session_id")
+    whole = " || ' ' || ".join(f"coalesce(t.{name}, '')" for name in columns)
+    condition = " AND ".join(f"instr(lower({whole}), lower(?)) > 0" for _ in told)
+    return f"({condition})", [word.rstrip("*") for word in told]
+
+
+def hit_of(row: Sequence[Any], text: str) -> Hit:
+    """The span of a row of `SPAN_COLUMNS`, with what stands around the first word that is found in it."""
+    words = [(phrase or word).rstrip("*").lower() for phrase, word in _WORD.findall(text)]
+    excerpt = next(filter(None, (_excerpt(row[_NAMED[name]], words) for name in _SHOWN)), "")
+    session_id, span_id, name, start_time = (row[_NAMED[column]] for column in _TOLD)
+    return Hit(session_id, span_id, name, start_time, excerpt)
+
+
+def _excerpt(whole: str | None, words: Sequence[str]) -> str:
+    """What stands around a word, within the string of a JSON text that it is in."""
+    lowered = whole.lower() if whole else ""
+    place = next((place for place in map(lowered.find, words) if place >= 0), -1)
+    if whole is None or place < 0:
+        return ""
+    begin = max(place - _AROUND, whole.rfind('"', 0, place) + 1, 0)
+    end = whole.find('"', place)
+    cut = whole[begin : min(place + 2 * _AROUND, len(whole) if end < 0 else end)]
+    return " ".join(cut.replace("\\n", " ").replace("\\", "").split())
+
+
+def _begun(connection: sqlite3.Connection) -> int:
+    """The last span that is indexed; an index of other rules is emptied."""
+    rules = connection.execute("SELECT value FROM counters WHERE name = 'texts_rules'").fetchone()
+    if rules is None or rules[0] != RULES:
+        connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5 (told, content='')")
+        connection.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
+        connection.execute("DELETE FROM unindexed")
+        connection.execute("INSERT OR REPLACE INTO counters VALUES ('texts_rules', ?)", (RULES,))
+        connection.execute("UPDATE counters SET value = 0 WHERE name = 'texts_until'")
+    return int(connection.execute("SELECT value FROM counters WHERE name = 'texts_until'").fetchone()[0])
+
+
+def _put(connection: sqlite3.Connection, spans: Sequence[int]) -> None:
+    for span in spans:
+        row = connection.execute(f"SELECT {_COLUMNS} FROM spans WHERE id = ?", (span,)).fetchone()  # noqa: S608
+        if row is not None:
+            connection.execute("INSERT INTO texts (rowid, told) VALUES (?, ?)", (span, text_of(row)))
+
+
+def _leaves(value: Any, depth: int) -> Iterator[str]:
+    """Every text in a value; JSON texts are read, for their escapes hide words."""
+    if isinstance(value, str):
+        read = _parsed(value) if value[:1] in {"[", "{"} and depth < _DEPTH else None
+        if read is None:
+            yield value
+        else:
+            yield from _leaves(read, depth + 1)
+    elif depth >= _DEPTH:
+        return
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, depth + 1)
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,76 @@
+"""Upkeep: a thread of the server that keeps roll-ups and text index near the records, and old sessions out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from agentops_otel.store.base import Store
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS: Final = 0.5
+_SHARE: Final = 3
+"""It rests this many times as long as it has worked, so that those who write and read go first."""
+_PRUNE_SECONDS: Final = 600.0
+
+
+class Upkeep:
+    """Does the work of readers before they ask: `wake` it when records have come, `close` it at the end."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = weakref.ref(store)  # a store that nobody else has needs no upkeep
+        self._wanted = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._pruned = 0.0
+
+    def wake(self) -> None:
+        """Something was written. Cheap once the thread runs."""
+        if not self._wanted.is_set():
+            self._wanted.set()
+        if self._thread is None and not self._ended.is_set():
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="agentops-otel-upkeep", daemon=True)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """End after the piece of work that is being done."""
+        self._ended.set()
+        self._wanted.set()
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            if self._ended.wait(_PAUSE_SECONDS):
+                return
+            self._wanted.clear()
+            begun = time.monotonic()
+            self._work()
+            if self._ended.wait((time.monotonic() - begun) * _SHARE):
+                return
+
+    def _work(self) -> None:
+        try:
+            store = self._store()
+            if store is None:
+                return
+            is_done = store.catch_up()
+            if time.monotonic() - self._pruned > _PRUNE_SECONDS:
+                store.prune()
+                self._pruned = time.monotonic()
+        except Exception as error:  # nobody waits for this work: readers do it themselves, and are told
+            logger.debug("upkeep is put off: %r", error)
+            return
+        if not is_done:
+            self._wanted.set()

@@ -1,0 +1,108 @@
+"""What leaves a store: by hand, by age, by size; and never a session that runs."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from span_records import SECOND, SESSION, llm, root, span
+
+from agentops_otel.conventions import names
+from agentops_otel.store import FiguresQuery, Retention, SessionQuery, StoreError, owners
+from agentops_otel.store.sqlite import SQLiteStore
+
+DAY = 86_400
+
+
+def old(number, days, **fields):
+    """The root of a session that ended so many days ago."""
+    record = root({names.END_STATE: names.SUCCESS, "fill": "x" * 3000, **fields}, trace=f"{number + 1:032x}")
+    record.start_time = record.end_time = time.time_ns() - days * DAY * SECOND
+    return record
+
+
+@pytest.mark.parametrize(
+    ("age", "size", "keeping"),
+    [
+        (None, None, Retention(None, 8 * 1024**3)),
+        ("90d", "2GB", Retention(90 * DAY, 2 * 1024**3)),
+        ("12 h", "500 MiB", Retention(12 * 3600, 500 * 1024**2)),
+        ("0", "0", Retention(None, None)),
+        ("never", "", Retention(None, None)),
+        ("2w", "1000", Retention(14 * DAY, 1000)),
+    ],
+    ids=str,
+)
+def test_settings(monkeypatch, age, size, keeping):
+    for name, value in (("AGENTOPS_STORE_MAX_AGE", age), ("AGENTOPS_STORE_MAX_SIZE", size)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert Retention.told() == keeping
+
+
+@pytest.mark.parametrize("told", ["soon", "-1d", "1.5d", "9x", "d"])
+def test_a_setting_that_cannot_be_read_deletes_nothing(store, monkeypatch, told):
+    monkeypatch.setenv("AGENTOPS_STORE_MAX_AGE", told)
+    store.insert([old(1, 1000)])
+    with pytest.raises(StoreError, match=r"AGENTOPS_STORE_MAX_AGE .*90d"):
+        store.prune()
+    assert len(store.sessions()) == 1
+
+
+def test_nothing_is_too_old_unless_that_is_said(store):
+    store.insert([old(1, 5000)])
+    assert store.prune() == 0
+
+
+def test_sessions_leave_by_their_age(store):
+    store.insert([old(number, days) for number, days in enumerate([1, 5, 10, 20])])
+    late = span("late", trace=f"{3:032x}")
+    late.start_time = late.end_time = time.time_ns()
+    store.insert([late])
+    assert store.prune(max_age=7 * DAY) == 1
+    assert len(store.sessions()) == 3, "a sign of life counts"
+    assert sum(each.sessions for each in store.figures(FiguresQuery())) == 3
+
+
+def test_the_oldest_leave_by_size(store, query):
+    for number in range(300):
+        store.insert([old(number, 300 - number)])
+    before = query("SELECT count(*) FROM spans")[0][0]
+    assert store.prune(max_bytes=700_000) > 0
+    left = store.sessions(SessionQuery(limit=1000))
+    assert 0 < len(left) < before
+    assert min(row.start_time for row in left) > time.time_ns() - 299 * DAY * SECOND
+    assert store.prune(max_bytes=700_000) == 0
+    store.close()
+    assert store.path.stat().st_size < 1_200_000
+
+
+def test_what_runs_is_never_deleted(store):
+    owner = owners.Owner.claim(store.owners).name
+    start = root({names.OWNER: owner}, end=None)
+    start.start_time = time.time_ns() - 100 * DAY * SECOND
+    store.insert([start, *(old(number, 50) for number in range(60))])
+    assert store.prune(max_age=DAY) == 60
+    assert [row.is_running for row in store.sessions()] == [True]
+    assert store.prune(max_bytes=1) == 0
+
+
+def test_a_killed_session_is_deleted_by_its_age(store):
+    start = root({names.OWNER: "f" * 12 + ".1." + "0" * 16}, end=None)
+    start.start_time = time.time_ns() - 100 * DAY * SECOND
+    store.insert([start])
+    assert store.prune(max_age=DAY) == 1
+
+
+def test_deleting_takes_all_of_a_session(store, query):
+    store.insert([root(end=9), llm(0.1, resource={"only": "here"}), span(trace="2" * 32, resource={"b": 1})])
+    assert (store.delete(SESSION), store.delete(SESSION), store.delete("nothing")) == (True, False, False)
+    tables = ("spans", "sessions", "facets", "usage", "resources")
+    counts = {table: query(f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+    assert counts == {"spans": 1, "sessions": 1, "facets": 0, "usage": 0, "resources": 1}
+
+
+def test_deleting_where_there_is_no_store(tmp_path):
+    store = SQLiteStore(tmp_path / "none.db")
+    assert (store.delete(SESSION), store.prune(max_age=1)) == (False, 0)
+    assert not store.path.exists()

@@ -1,0 +1,209 @@
+"""Sessions as they are asked for: every filter, every order, page by page."""
+
+from __future__ import annotations
+
+import os
+import signal
+from decimal import Decimal
+
+import pytest
+from span_records import BEGIN, ROOT_ID, SECOND, failed, llm, python, root, span, tool
+
+from agentops_otel.conventions import names
+from agentops_otel.store import QuestionError, SessionQuery, owners
+from agentops_otel.store.questions import SORTS
+
+COSTS = [0.5, None, 0.1, 0.1, 2.0, None, 0.3, 0.1]
+
+
+def of(number):
+    return {"trace": f"{number:032x}"}
+
+
+@pytest.fixture
+def filled(store):
+    """Eight sessions: number 0 began first; odd ones failed, every fourth is tagged b too."""
+    for number, cost in enumerate(COSTS):
+        begin = number * 10
+        told = {
+            names.END_STATE: names.FAILURE if number % 2 else names.SUCCESS,
+            names.TAGS: ["all", "b"] if number % 4 == 0 else ["all"],
+        }
+        resource = {names.PROJECT_ID: "p" if number < 6 else "q"}
+        store.insert(
+            [
+                root(told, start=begin, end=begin + number, resource=resource, **of(number)),
+                llm(cost, model=f"m{number % 3}", attributes={names.PROVIDER_NAME: "x"}, start=begin, **of(number)),
+                *([failed(tool(start=begin, **of(number)), kind="KeyError")] if number % 2 else []),
+            ]
+        )
+    return store
+
+
+def numbers(page):
+    return [int(row.session_id.replace("-", ""), 16) for row in page]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [7, 6, 5, 4, 3, 2, 1, 0]),
+        ({"descending": False}, [0, 1, 2, 3, 4, 5, 6, 7]),
+        ({"end_state": "Failure"}, [7, 5, 3, 1]),
+        ({"end_state": "Nothing"}, []),
+        ({"tags": ("b",)}, [4, 0]),
+        ({"tags": ("all", "b")}, [4, 0]),
+        ({"tags": ("b", "none")}, []),
+        ({"tags": ("all",), "end_state": "Failure"}, [7, 5, 3, 1]),
+        ({"model": "m1"}, [7, 4, 1]),
+        ({"provider": "x", "model": "m2"}, [5, 2]),
+        ({"error_type": "KeyError"}, [7, 5, 3, 1]),
+        ({"since": BEGIN + 50 * SECOND}, [7, 6, 5]),
+        ({"until": BEGIN + 20 * SECOND}, [1, 0]),
+        ({"since": BEGIN + 20 * SECOND, "until": BEGIN + 40 * SECOND, "tags": ("all",)}, [3, 2]),
+        ({"min_cost": Decimal("0.3")}, [6, 4, 0]),
+        ({"max_cost": Decimal("0.1")}, [7, 3, 2]),
+        ({"min_cost": Decimal(0)}, [7, 6, 4, 3, 2, 0]),
+        ({"min_duration": 6.0}, [7, 6]),
+        ({"max_duration": 1.0}, [1, 0]),
+        ({"project": "q"}, [7, 6]),
+        ({"project": "p", "tags": ("b",)}, [4, 0]),
+        ({"project": "nobody"}, []),
+        ({"is_running": True}, []),
+        ({"is_running": False, "limit": 2}, [7, 6]),
+        ({"text": "chat m2"}, [5, 2]),
+        ({"text": "KeyError", "project": "q"}, [7]),
+        ({"sort": "cost"}, [4, 0, 6, 7, 3, 2, 5, 1]),
+        ({"sort": "cost", "descending": False, "min_cost": Decimal(0)}, [2, 3, 7, 6, 0, 4]),
+        ({"sort": "duration", "limit": 3}, [7, 6, 5]),
+        ({"sort": "errors", "limit": 4}, [7, 5, 3, 1]),
+        ({"sort": "cost", "tags": ("b",)}, [4, 0]),
+    ],
+    ids=str,
+)
+def test_sessions_are_found(filled, query, found):
+    assert numbers(filled.sessions(SessionQuery(**query))) == found
+
+
+@pytest.mark.parametrize("query", [{}, {"tags": ("all",)}, {"project": "p"}, {"text": "chat"}], ids=str)
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", SORTS)
+def test_pages_follow_each_other_without_gap_or_overlap(filled, sort, descending, query):
+    whole = numbers(filled.sessions(SessionQuery(sort=sort, descending=descending, **query)))
+    for limit in (1, 3, 8):
+        pages, cursor = [], None
+        while True:
+            asked = SessionQuery(sort=sort, descending=descending, limit=limit, cursor=cursor, **query)
+            page = filled.sessions(asked)
+            pages += numbers(page)
+            assert len(page) <= limit
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert pages == whole
+
+
+def test_what_comes_meanwhile_does_not_shift_the_pages(filled):
+    first = filled.sessions(SessionQuery(limit=4))
+    filled.insert([root(start=999, end=1000, trace="f" * 32)])
+    second = filled.sessions(SessionQuery(limit=4, cursor=first.cursor))
+    assert numbers(second) == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"sort": "colour"},
+        {"limit": 0},
+        {"limit": 1001},
+        {"cursor": "nonsense"},
+        {"cursor": ""},
+        {"cursor": "é"},
+        {"cursor": "WzEsMl0"},
+        {"cursor": "WyJzdGFydCIsdHJ1ZSwiYSIsMV0"},
+        {"cursor": "W" * 100_000},
+        {"text": "--- ***"},
+        {"text": ""},
+    ],
+    ids=lambda query: str(query)[:40],
+)
+def test_what_makes_no_sense_is_told(filled, query):
+    with pytest.raises(QuestionError):
+        filled.sessions(SessionQuery(**query))
+
+
+def test_a_cursor_of_another_order_is_told(filled):
+    cursor = filled.sessions(SessionQuery(limit=1)).cursor
+    with pytest.raises(QuestionError, match="another order"):
+        filled.sessions(SessionQuery(limit=1, sort="cost", cursor=cursor))
+
+
+def test_running_sessions_are_asked_of_their_processes(filled):
+    owner = owners.Owner.claim(filled.owners).name
+    start = root({names.OWNER: owner, names.TAGS: ["all"]}, end=None, start=200, trace="e" * 32)
+    dead = root({names.OWNER: owner[:-1] + ("0" if owner[-1] != "0" else "1")}, end=None, start=210, trace="d" * 32)
+    filled.insert([start, dead])
+    assert [row.start_time for row in filled.sessions(SessionQuery(is_running=True))] == [BEGIN + 200 * SECOND]
+    assert len(filled.sessions(SessionQuery(is_running=False, limit=3))) == 3
+    assert len(filled.sessions(SessionQuery(is_running=False))) == 9
+
+
+PARENT = """
+import sys
+from span_records import *
+from agentops_otel.store import SQLiteStore, Owner
+store = SQLiteStore(sys.argv[1])
+store.insert([root({names.OWNER: Owner.claim(store.owners).name, names.TAGS: ["killed"]}, end=None), llm(0.5)])
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_killed_session_is_listed_as_what_it_is(store):
+    with python(PARENT, store.path) as process:
+        assert process.stdout.readline() == "written\n"
+        assert [row.is_running for row in store.sessions(SessionQuery(is_running=True))] == [True]
+        process.send_signal(signal.SIGKILL)
+    assert store.sessions(SessionQuery(is_running=True)) == []
+    (row,) = store.sessions(SessionQuery(end_state="Indeterminate", tags=("killed",)))
+    assert (row.end_state_reason, row.cost) == ("process ended without a word", Decimal("0.5"))
+
+
+def test_another_projects_session_is_not_there(filled):
+    (mine, *_) = filled.sessions(SessionQuery(project="p"))
+    for project, is_there in (("p", True), (None, True), ("q", False)):
+        assert (filled.session(mine.session_id, project) is not None) is is_there
+        assert bool(filled.spans(mine.session_id, project)) is is_there
+        assert bool(filled.find(mine.session_id, project)) is is_there
+    assert filled.find("@last", "p") == [mine.session_id]
+    assert not filled.delete(mine.session_id, "q")
+    assert filled.session(mine.session_id) is not None
+
+
+def test_changes_are_told_once_each_in_their_order(filled):
+    begun = filled.change()
+    assert filled.changes(begun) == []
+    filled.insert([llm(1.0, **of(2), start=20), llm(1.0, **of(3), start=30)])
+    filled.insert([llm(1.0, **of(2), start=21)])
+    gone = filled.sessions(SessionQuery(descending=False, limit=1))[0].session_id
+    assert filled.delete(gone)
+    told = filled.changes(begun)
+    assert [change.row and numbers([change.row])[0] for change in told] == [3, 2, None]
+    assert told[-1].session_id == gone
+    assert [change.number for change in told] == sorted({change.number for change in told})
+    assert filled.changes(told[0].number)[0].session_id == told[1].session_id
+    assert [len(filled.changes(0, limit)) for limit in (1, 3, 100)] == [1, 3, 8]
+    assert [change.row is None for change in filled.changes(begun, project="q")] == []
+
+
+def test_what_changed_at_once_is_told_at_once(store):
+    store.insert([span(**of(number)) for number in range(1, 6)])
+    assert len(store.changes(0, limit=2)) == 5
+
+
+def test_a_duplicate_is_no_change(store):
+    store.insert([root(span_id=ROOT_ID)])
+    seen = store.changes(0)[-1].number
+    store.insert([root(span_id=ROOT_ID)])
+    assert store.changes(seen) == []

@@ -1,0 +1,160 @@
+"""Full-text search: what was said is found, what was deleted is not, with FTS5 and without."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+
+import pytest
+from span_records import SESSION, failed, llm, root, span, tool
+
+from agentops_otel.conventions import names
+from agentops_otel.store import QuestionError, SessionQuery, texts
+from agentops_otel.store.sqlite import SQLiteStore
+
+SAID = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Where is my refund for\norder 4711?"}]}])
+
+
+def found(store, text, **options):
+    return [hit.name for hit in store.search(text, **options)]
+
+
+@pytest.fixture(params=["FTS5", "no FTS5"])
+def either(store, request, monkeypatch):
+    if request.param == "no FTS5":
+        monkeypatch.setattr(texts, "is_possible", lambda connection: False)
+    return store
+
+
+@pytest.fixture
+def filled(either):
+    either.insert(
+        [
+            root({names.TAGS: ["größe"], names.END_STATE: names.SUCCESS}),
+            llm(0.1, attributes={names.INPUT_MESSAGES: SAID}),
+            failed(tool("look_up"), message="the database was gone", kind="TimeoutError"),
+            span("plain", trace="1" * 32, span_id="abcdef0123456789"),
+        ]
+    )
+    return either
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("refund", ["chat gpt-4o"]),
+        ("REFUND order", ["chat gpt-4o"]),
+        ("4711", ["chat gpt-4o"]),
+        ("refu*", ["chat gpt-4o"]),
+        ('"my refund"', ["chat gpt-4o"]),
+        ('"refund my"', []),
+        ("database gone", ["look_up"]),
+        ("TimeoutError", ["look_up"]),
+        ("größe", ["session"]),
+        ("abcdef0123456789", ["plain"]),
+        (SESSION, ["look_up", "chat gpt-4o", "session"]),
+        ("nothing", []),
+        ("refund nothing", []),
+        ("refund OR nothing", []),
+        ("NEAR(refund order)", []),
+        ("told:refund", []),
+        ("' OR 1=1", []),
+        ('"', None),
+        ("*", None),
+        ("", None),
+        ("\0", None),
+    ],
+)
+def test_what_was_said_is_found(filled, text, hits):
+    if hits is None:
+        with pytest.raises(QuestionError, match="letters or digits"):
+            filled.search(text)
+    else:
+        assert found(filled, text) == hits
+
+
+def test_a_hit_shows_what_stands_around_it(filled):
+    (hit,) = filled.search("refund")
+    assert hit.excerpt == "Where is my refund for order 4711?"
+    assert hit.session_id == SESSION
+
+
+def test_names_of_fields_are_not_what_was_said(store):
+    store.insert([llm(0.1, attributes={names.INPUT_MESSAGES: SAID})])
+    assert found(store, "content") == found(store, "role") == []
+
+
+def test_the_index_follows(filled):
+    assert found(filled, "later") == []
+    filled.insert([span("later")])
+    with contextlib.closing(SQLiteStore(filled.path)) as other:
+        other.insert([span("later too")])
+    assert found(filled, "later") == ["later too", "later"]
+
+
+def test_an_end_is_found_by_its_own_words(filled):
+    start = span("open", span_id="1" * 16, end=None)
+    filled.insert([start])
+    filled.search("refund")
+    filled.insert([span("open", {"answer": "fortytwo"}, span_id="1" * 16)])
+    assert found(filled, "fortytwo") == ["open"]
+    filled.insert([span("open", {"answer": "fortytwo"}, span_id="1" * 16)])
+    assert found(filled, "fortytwo") == ["open"]
+
+
+def test_what_is_deleted_is_neither_found_nor_in_the_file(store):
+    store.insert(
+        [
+            root(end=9),
+            llm(0.1, attributes={names.INPUT_MESSAGES: '[{"content":"topsecret"}]'}, resource={"h": "topsecret"}),
+        ]
+    )
+    store.insert([span("other", trace="2" * 32)])
+    assert found(store, "topsecret") == ["chat gpt-4o"]
+    assert store.delete(SESSION)
+    assert found(store, "topsecret") == []
+    assert found(store, "other") == ["other"]
+    store.insert([span("new", {"a": "topmost"}, trace="3" * 32)])
+    assert found(store, "topmost") == ["new"], "a number that is given again is indexed again"
+    store._writer.run(lambda c: c.execute("INSERT INTO texts (texts) VALUES ('integrity-check')"), create=False)
+    store._writer.run(lambda c: c.execute("INSERT INTO texts (texts) VALUES ('optimize')"), create=False)
+    store._writer.run(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), create=False)
+    store.close()
+    connection = sqlite3.connect(store.path)
+    connection.execute("VACUUM")
+    connection.close()
+    assert b"topsecret" not in store.path.read_bytes()
+
+
+def test_rules_that_change_make_the_index_anew(store, monkeypatch):
+    store.insert([span("before")])
+    assert found(store, "before") == ["before"]
+    monkeypatch.setattr(texts, "RULES", texts.RULES + 1)
+    assert found(store, "before") == ["before"]
+
+
+def test_who_has_no_fts5_deletes_all_the_same(store, monkeypatch):
+    store.insert([span("gone"), span("kept", trace="2" * 32)])
+    assert found(store, "gone") == ["gone"]
+    monkeypatch.setattr(texts, "is_possible", lambda connection: False)
+    store.delete(SESSION)
+    monkeypatch.undo()
+    assert (found(store, "gone"), found(store, "kept")) == ([], ["kept"])
+
+
+def test_sessions_by_text_and_project(filled):
+    assert [row.session_id for row in filled.sessions(SessionQuery(text="refund"))] == [SESSION]
+    assert filled.sessions(SessionQuery(text="refund", project="else")) == []
+    assert found(filled, "refund", project="else") == []
+    assert found(filled, "refund", project="default") == ["chat gpt-4o"]
+    assert len(filled.search(SESSION, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800 word", "a\0b", "x" * 300_000, '{"a": "\\ud800"}', "[" * 5000], ids=lambda t: ascii(t)[:20]
+)
+def test_no_text_breaks_the_index(store, text):
+    store.insert([span("odd", {"text": text}), span("good")])
+    assert found(store, "good") == ["good"]
+    store.search(text[:50] + " word")
