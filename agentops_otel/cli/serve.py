@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from agentops_otel.cli import text
-from agentops_otel.store import StoreError, open_store, resolve
+from agentops_otel.store import SessionQuery, StoreError, open_store, resolve
 from agentops_otel.store.keys import KeyFile
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def serve(
                 f"  agentops-otel keys add --project default{'' if store is None else f' --store {path}'}"
             )
         with contextlib.closing(open_store(path)) as opened, contextlib.suppress(KeyboardInterrupt):
-            opened.sessions(1)  # a store that cannot be read is told now, not to the first who sends
+            opened.sessions(
+                SessionQuery(limit=1)
+            )  # a store that cannot be read is told now, not to the first who sends
             server = _server(opened, keys, file, host, max_request * _MIB, is_open=is_open)
             with _listening(host, port) as listener, server.grpc(host, None if no_grpc else grpc_port) as taken:
                 url = _url(host, listener.getsockname()[1])
@@ -155,9 +157,12 @@ def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, larg
     from agentops_otel.server.intake import Intake  # noqa: PLC0415 - it takes half a second to import
     from agentops_otel.server.keys import Keys  # noqa: PLC0415 - the same
     from agentops_otel.server.wire import Limits  # noqa: PLC0415 - the same
+    from agentops_otel.store.group import GroupWriter  # noqa: PLC0415 - the same
+    from agentops_otel.store.upkeep import Upkeep  # noqa: PLC0415 - the same
 
     keys = Keys(given, file, required=not is_open)
-    intake = Intake(store, Limits(body=largest, waiting=max(Limits().waiting, 2 * largest)))
+    writer = GroupWriter(store, Upkeep(store).wake)
+    intake = Intake(writer, Limits(body=largest, waiting=max(Limits().waiting, 2 * largest)))
     app = make_app(store, keys, ("*",) if host in _ANY else (host,), intake)
     return _Server(prepared(app), intake, keys)
 

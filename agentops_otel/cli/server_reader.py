@@ -32,7 +32,6 @@ _LATEST: Final = re.compile(r"@last(?:~(?P<back>[0-9]{1,9}))?")
 _HEX: Final = re.compile(r"[0-9a-fA-F]{32}")
 _KEYLESS: Final = re.compile(r"[^\x20-\x7e]")
 _LONG_ID: Final = 36
-_CURSORS: Final = ("next_cursor", "cursor", "next")
 _COUNTS: Final = ("unpriced_calls", "llm_calls", "tool_calls", "actions", "errors")
 _REFUSALS: Final = frozenset({http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN})
 
@@ -52,6 +51,7 @@ class ServerReader:
         if key and _KEYLESS.search(key):
             raise click.UsageError("a key is of plain letters, digits and signs, which this one is not")
         self._headers = {"Accept": "application/json", **({_KEY_HEADER: key} if key else {})}
+        self._next_cursor: str | None = None
         # A proxy knows another machine by the names of this one.
         proxies = [urllib.request.ProxyHandler({})] if _is_loopback(url) else []
         self._opener = urllib.request.build_opener(_NoRedirects, *proxies)
@@ -122,7 +122,9 @@ class ServerReader:
     def _listed(self, filters: Filters, limit: int | None) -> Iterator[Row]:
         """All pages of the list, one after the other."""
         asked: list[tuple[str, str]] = [("limit", str(min(limit or _PAGE, _PAGE)))]
-        asked += [("tag", tag) for tag in filters.tags] + [("model", model) for model in filters.models]
+        asked += [("tag", tag) for tag in filters.tags] + [
+            ("model", model) for model in filters.models if len(filters.models) == 1
+        ]
         if len(filters.end_states) == 1 and filters.end_states[0] != "running":
             asked.append(("end_state", filters.end_states[0]))
         if filters.since is not None:
@@ -130,19 +132,16 @@ class ServerReader:
         cursor: str | None = None
         while True:
             page = [*asked, ("cursor", cursor)] if cursor else asked
-            told = self._asked("GET", f"/v2/sessions?{urlencode(page)}")
-            listed = told.get("sessions") if isinstance(told, dict) else told
+            listed = self._asked("GET", f"/v2/sessions?{urlencode(page)}")
             if not isinstance(listed, list):
                 raise self._strange()
             try:
                 yield from [_row(row) for row in listed]
             except (KeyError, TypeError, ValueError) as error:
                 raise self._strange() from error
-            before, cursor = cursor, _cursor(told)
+            before, cursor = cursor, self._next_cursor
             if not cursor or cursor == before:
                 break
-        if limit is None and isinstance(told, list) and len(listed) == _PAGE:
-            click.echo(f"{self._url} lists its newest {_PAGE:,} sessions only: there may be more", err=True)
 
     def _path(self, session_id: str, what: str = "") -> str:
         return f"/v2/sessions/{quote(session_id, safe='')}" + (f"/{what}" if what else "")
@@ -159,6 +158,7 @@ class ServerReader:
         try:
             with self._opener.open(request, timeout=_PATIENCE_SECONDS) as answer:
                 body = answer.read()
+                self._next_cursor = answer.headers.get("X-Next-Cursor")
         except urllib.error.HTTPError as error:
             with error:
                 if missing and error.code == http.HTTPStatus.NOT_FOUND:
@@ -207,12 +207,6 @@ def _row(told: dict[str, Any]) -> Row:
         "video": told.get("video"),
         **{name: int(told.get(name) or 0) for name in _COUNTS},
     }
-
-
-def _cursor(told: Any) -> str | None:
-    if not isinstance(told, dict):
-        return None
-    return next((str(told[name]) for name in _CURSORS if told.get(name)), None)
 
 
 def _complaint(error: urllib.error.HTTPError) -> str:

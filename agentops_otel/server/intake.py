@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agentops_otel.accounting.record import SpanRecord
-    from agentops_otel.store.base import Store
+    from agentops_otel.store.group import Writer
 
 RETRY_SECONDS: Final = 5
 _LEFT_OUT: Final = "{} spans are left out: illegible, or with ids that are not 16 and 8 bytes, or that are zero"
@@ -70,7 +70,7 @@ class Taken(NamedTuple):
 class Intake:
     """Takes requests in. Every method may be called from any thread, and blocks until the store has committed."""
 
-    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+    def __init__(self, store: Writer, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._store = store
         self._prices = Prices()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.accounting.tally import Part
     from agentops_otel.store.base import SessionRow, Store
+    from agentops_otel.store.questions import Figures, Hit
 
 _LATEST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -66,6 +67,32 @@ def session_json(row: SessionRow) -> dict[str, Any]:
         "errors": row.errors,
         "tokens": dict(row.tokens),
         "models": list(row.models),
+    }
+
+
+def figures_json(figures: Figures) -> dict[str, Any]:
+    """A group of sessions as the API lists it, its keys beside its figures; `cost` as in `session_json`."""
+    return {
+        **figures.keys,
+        "sessions": figures.sessions,
+        "cost": _price(figures.cost),
+        "unpriced_calls": figures.unpriced_calls,
+        "llm_calls": figures.llm_calls,
+        "tool_calls": figures.tool_calls,
+        "actions": figures.actions,
+        "errors": figures.errors,
+        "tokens": dict(figures.tokens),
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """A span in which a text was found, as the API lists it."""
+    return {
+        "session_id": hit.session_id,
+        "span_id": hit.span_id,
+        "name": hit.name,
+        "init_timestamp": timestamp(hit.start_time),
+        "excerpt": hit.excerpt,
     }
 
 

@@ -13,19 +13,22 @@ from agentops_otel.server.wire import JSON, IntakeError, media_type, status_of, 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-_WORDS: Final = {
+WORDS: Final = {
     400: "bad_request",
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    406: "not_acceptable",
     408: "request_timeout",
+    409: "conflict",
     413: "content_too_large",
     415: "unsupported_media_type",
     422: "unprocessable_content",
     429: "too_many_requests",
     503: "service_unavailable",
 }
+"""What errors are called, by their status."""
 _OTLP_PATHS: Final = frozenset(signal.path for signal in SIGNALS)
 
 
@@ -42,5 +45,5 @@ def refusal(path: str, headers: Headers, error: IntakeError) -> Response:
         except IntakeError:
             kind = JSON
         return Response(written(status_of(error), kind), error.status, told, media_type=kind)
-    body = {"error": {"code": _WORDS.get(error.status, "error"), "message": str(error)}}
+    body = {"error": {"code": WORDS.get(error.status, "error"), "message": str(error)}}
     return Response(json.dumps(body), error.status, told, media_type=JSON)

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
     from starlette.types import ASGIApp
 
@@ -59,6 +60,17 @@ class PunctualProtocol(H11Protocol):
             self.transport.close()
 
 
+class _Server(uvicorn.Server):
+    """A server whose endless answers end with it, so that nobody waits for them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is being answered, and stop."""
+        end_streams = getattr(getattr(self.config.app, "state", None), "end_streams", None)
+        if end_streams is not None:
+            end_streams()
+        await super().shutdown(sockets)
+
+
 def prepared(app: ASGIApp) -> uvicorn.Server:
     """A server that answers on the sockets given to its `run` until Ctrl-C, which is raised again when all is ended.
 
@@ -80,4 +92,4 @@ def prepared(app: ASGIApp) -> uvicorn.Server:
     config.load()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
-    return uvicorn.Server(config)
+    return _Server(config)

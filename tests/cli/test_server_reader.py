@@ -123,7 +123,7 @@ def test_pages_and_spans_and_deletion(filled, serve):
         asked.append(dict(request.query_params))
         place = int(request.query_params.get("cursor", 0))
         return JSONResponse(
-            {"sessions": rows[place : place + 1], "next_cursor": str(place + 1) if place + 1 < len(rows) else None}
+            rows[place : place + 1], headers={"X-Next-Cursor": str(place + 1)} if place + 1 < len(rows) else {}
         )
 
     async def spans(request):

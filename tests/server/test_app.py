@@ -24,7 +24,7 @@ class _Broken:
     def insert(self, records):
         raise StoreError("the disk is full")
 
-    def sessions(self, limit=50):
+    def sessions(self, query=None):
         raise StoreError("the disk is full")
 
 
@@ -81,10 +81,11 @@ async def test_what_is_read_is_what_the_queries_say(store, asked):
         ("GET", "/v2/sessions/' OR 1=1 --/stats", 404, "no session"),
         ("GET", "/v2/sessions/%00/stats", 404, "no session"),
         ("GET", "/v2/sessions//stats", 404, "no session"),
-        ("GET", "/v2/nothing", 404, ""),
+        ("GET", "/v2/nothing", 404, "openapi.json"),
         ("GET", "/v1/traces", 405, ""),
         ("POST", "/v2/sessions", 405, ""),
-        ("DELETE", f"/v2/sessions/{SESSION}/export", 405, ""),
+        ("POST", f"/v2/sessions/{SESSION}/export", 405, "openapi.json"),
+        ("DELETE", f"/v2/sessions/{SESSION}/export", 404, "no session"),
     ],
     ids=short_id,
 )

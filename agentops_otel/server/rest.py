@@ -1,0 +1,129 @@
+"""The REST interface: sessions, what was recorded of them, and figures over many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agentops_otel.server import filters, formats
+from agentops_otel.server.answers import RefusedError, answered
+from agentops_otel.server.listing import Listing
+from agentops_otel.server.openapi import document
+from agentops_otel.server.otlp_json import traces_data
+from agentops_otel.server.queries import export_of, figures_json, hit_json, session_json, statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from agentops_otel.store.base import SessionRow, Store
+
+_LISTS = ("json", "jsonl", "csv")
+
+
+def routes(store: Store) -> list[Route]:
+    """The addresses under /v2, and what describes them."""
+    rest = _Rest(store)
+    # Ids may be anybody's own, with slashes in them.
+    session = "/v2/sessions/{session_id:path}"
+    return [
+        _route("/v2/sessions", rest.sessions),
+        _route(f"{session}/stats", rest.stats),
+        _route(f"{session}/export", rest.export),
+        _route(f"{session}/spans", rest.spans),
+        _route(session, rest.delete, "DELETE"),
+        _route(session, rest.session),
+        _route("/v2/analytics", rest.analytics),
+        _route("/v2/search", rest.search),
+        _route("/openapi.json", rest.openapi),
+    ]
+
+
+def _route(path: str, answer: Callable[[Request], Response], method: str = "GET") -> Route:
+    """The store blocks, so every answer is made in the thread pool."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return Route(path, endpoint, methods=[method], name=f"{method} {path}")
+
+
+class _Rest:
+    """What is answered under each address."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def sessions(self, request: Request) -> Response:
+        form = formats.wanted(request, *_LISTS)
+        page = self._store.sessions(filters.session_query(request))
+        headers = {}
+        if page.cursor is not None:
+            others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+            following = urlencode([*others, ("cursor", page.cursor)], errors="replace")
+            headers = {"X-Next-Cursor": page.cursor, "Link": f'<{request.url.path}?{following}>; rel="next"'}
+        return formats.written([session_json(row) for row in page], form, headers)
+
+    def session(self, request: Request) -> Response:
+        filters.known(request)
+        return answered(session_json(self._row(request)))
+
+    def stats(self, request: Request) -> Response:
+        filters.known(request)
+        row = self._row(request)
+        return answered(statistics(row, Listing.of(self._spans(request))))
+
+    def export(self, request: Request) -> Response:
+        filters.known(request, "format")
+        formats.wanted(request, "json")
+        return answered(export_of(self._row(request), self._spans(request)))
+
+    def spans(self, request: Request) -> Response:
+        filters.known(request, "format")
+        form = formats.wanted(request, *_LISTS, "otlp")
+        self._row(request)
+        records = self._spans(request)
+        if form == "otlp":
+            return answered(traces_data(records))
+        return formats.written([formats.span_json(record) for record in records], form)
+
+    def delete(self, request: Request) -> Response:
+        filters.known(request)
+        row = self._row(request)
+        if row.is_running:
+            raise RefusedError(409, f"session {row.session_id!r} still runs: end it first")
+        self._store.delete(row.session_id, filters.project_of(request))
+        return Response(status_code=204)
+
+    def analytics(self, request: Request) -> Response:
+        form = formats.wanted(request, *_LISTS)
+        found = self._store.figures(filters.figures_query(request))
+        return formats.written([figures_json(figures) for figures in found], form)
+
+    def search(self, request: Request) -> Response:
+        filters.known(request, "text", "limit", "format")
+        form = formats.wanted(request, *_LISTS)
+        limit = filters.number(request, "limit", filters.LIMIT, filters.HIGHEST_LIMIT)
+        text = request.query_params.get("text")
+        if text is None:
+            raise RefusedError(400, "text is what to look for: /v2/search?text=refund")
+        hits = self._store.search(text, limit, filters.project_of(request))
+        return formats.written([hit_json(hit) for hit in hits], form)
+
+    def openapi(self, request: Request) -> Response:
+        return answered(document(str(request.base_url).rstrip("/")))
+
+    def _row(self, request: Request) -> SessionRow:
+        session_id: Any = request.path_params["session_id"]
+        row = self._store.session(session_id, filters.project_of(request))
+        if row is None:
+            raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
+        return row
+
+    def _spans(self, request: Request) -> Any:
+        return self._store.spans(request.path_params["session_id"], filters.project_of(request))
