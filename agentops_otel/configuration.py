@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from agentops_otel.conventions import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +24,7 @@ class ConfigurationError(ValueError):
     """A setting is wrong; the message says which, and what it may be."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Configuration:
     """The settings of a client, or of one session. Every field may be left out.
 
@@ -41,6 +44,12 @@ class Configuration:
     """Milliseconds that the end of the process may wait for delivery."""
     max_queue_size: int = 20_000
     """Spans that may wait for delivery; what comes on top is dropped and counted."""
+    max_queue_bytes: int = 64 * 1024 * 1024
+    """Bytes that they may have; what comes on top loses its messages, but not its figures."""
+    max_spool_size: int = 256 * 1024 * 1024
+    """Bytes on disk for what an endpoint has not taken yet, beside the store. 0: nothing is kept on disk."""
+    max_spool_days: int = 7
+    """Days after which that is given up."""
     default_tags: Sequence[str] = ()
     trace_name: str | None = None
     """The name of session spans."""
@@ -58,6 +67,11 @@ class Configuration:
     """Whether a line for each session is printed to stderr when the process ends."""
     capture_content: bool | None = None
     """Whether messages are captured. None: where they stay on this machine."""
+    redact: Any = None
+    """What is taken out of spans: `(name, value) -> value`, a compiled pattern, the name of a key, or several of these.
+
+    Whatever has the shape of a secret is taken out in any case, unless this is False.
+    """
     cost_aliases: bool = True
     """Whether costs are written under the names that Langfuse and Logfire read, too."""
     prices: Mapping[str, Any] = field(default_factory=dict)
@@ -76,6 +90,10 @@ class Configuration:
     """Of no effect: `init` is called, or everything else calls it."""
     fail_safe: bool | None = None
     """Of no effect: nothing of this package ever raises into the program."""
+
+    def __repr__(self) -> str:
+        told = (f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
+        return secrets.scrub(f"{type(self).__name__}({', '.join(told)})")
 
     @classmethod
     def read(cls, **arguments: Any) -> Configuration:
@@ -137,6 +155,12 @@ def key_problem(api_key: str) -> str | None:
     return None
 
 
+def _are_rules(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(callable(rule) or isinstance(rule, (str, re.Pattern)) for rule in value)
+    return isinstance(value, (bool, str, re.Pattern)) or callable(value)
+
+
 _VARIABLES = {
     "AGENTOPS_API_KEY": "api_key",
     "AGENTOPS_PARENT_KEY": "parent_key",
@@ -145,6 +169,10 @@ _VARIABLES = {
     "AGENTOPS_STORE": "store",
     "AGENTOPS_MAX_WAIT_TIME": "max_wait_time",
     "AGENTOPS_MAX_QUEUE_SIZE": "max_queue_size",
+    "AGENTOPS_MAX_QUEUE_BYTES": "max_queue_bytes",
+    "AGENTOPS_MAX_SPOOL_SIZE": "max_spool_size",
+    "AGENTOPS_MAX_SPOOL_DAYS": "max_spool_days",
+    "AGENTOPS_REDACT": "redact",
     "AGENTOPS_DEFAULT_TAGS": "default_tags",
     "AGENTOPS_TRACE_NAME": "trace_name",
     "AGENTOPS_INSTRUMENT_LLM_CALLS": "instrument_llm_calls",
@@ -159,8 +187,8 @@ _VARIABLES = {
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
 }
 _FLAGS = frozenset(item.name for item in fields(Configuration) if "bool" in str(item.type))
-_NUMBERS = frozenset({"max_wait_time", "max_queue_size"})
-_LISTS = frozenset({"default_tags", "disabled_instrumentations"})
+_NUMBERS = frozenset({"max_wait_time", "max_queue_size", "max_queue_bytes", "max_spool_size", "max_spool_days"})
+_LISTS = frozenset({"default_tags", "disabled_instrumentations", "redact"})
 
 
 def _environment() -> dict[str, Any]:
@@ -189,6 +217,10 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(f"{name} is True or False, not {value!r}")
     if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         raise ConfigurationError(f"{name} is a whole number, not {value!r}")
+    if name == "redact" and not _are_rules(value):
+        raise ConfigurationError(
+            "redact is a function of name and value, a compiled pattern, a key, or a list of these"
+        )
     if name == "export" and value not in {"sessions", "all"}:
         raise ConfigurationError(f'export is "sessions" or "all", not {value!r}')
     if name in {"endpoint", "exporter_endpoint", "store", "trace_name"}:

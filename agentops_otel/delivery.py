@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from opentelemetry import context as otel_context
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.faults import Faults
+    from agentops_otel.redaction import Redaction
     from agentops_otel.sessions.processor import SessionProcessor
 
 logger = logging.getLogger("agentops_otel")
@@ -39,6 +42,28 @@ class Receiver(Protocol):
         """This process is a child of the one in which it was made."""
 
 
+@runtime_checkable
+class Later(Protocol):
+    """A receiver that takes all there is at once, and brings it to its place later."""
+
+    def counts(self) -> tuple[int, Counter[str]]:
+        """How many of the spans that it took still wait, and how many were given up, by reason."""
+
+    def drain(self, seconds: float) -> bool:
+        """Try to bring all that waits to its place; False if something is left after this time, or sooner."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the spans of this process: `made == delivered + waiting + dropped.total()` once all is still."""
+
+    made: int
+    delivered: int
+    waiting: int
+    dropped: Counter[str]
+    """By reason."""
+
+
 class Delivery:
     """Takes records from the processor to the receivers, on a thread that starts with the first of them."""
 
@@ -47,13 +72,15 @@ class Delivery:
         receivers: Sequence[Receiver],
         faults: Faults,
         resource: Callable[[], Mapping[str, Any]] | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         """`resource` tells what is added to each record's resource; it is asked once, on the thread."""
+        self._redaction = redaction
         self._resource = resource
         self._resources: dict[int, tuple[Any, Mapping[str, Any]]] = {}
         self._jobs: deque[Callable[[], None]] = deque()
         self.receivers = list(receivers)
-        self.delivered = 0
+        self._taken = 0
         self.undelivered = 0
         self.failures: dict[str, str] = {}
         self._faults = faults
@@ -74,7 +101,7 @@ class Delivery:
         self._renew()
         self._resources.clear()
         self._jobs.clear()
-        self.delivered = self.undelivered = 0
+        self._taken = self.undelivered = 0
         for receiver in self.receivers:
             receiver.after_fork()
 
@@ -101,8 +128,40 @@ class Delivery:
                 self._thread = threading.Thread(target=self._run, name="agentops-otel-delivery", daemon=True)
                 contextvars.Context().run(self._thread.start)  # it belongs to no session
 
+    @property
+    def delivered(self) -> int:
+        """Spans that are where they were to go."""
+        return self._taken - sum(waiting + dropped.total() for waiting, dropped in self._later())
+
+    def _later(self) -> list[tuple[int, Counter[str]]]:
+        return [receiver.counts() for receiver in self.receivers if isinstance(receiver, Later)]
+
+    def counts(self) -> Counts:
+        """What has become of all spans until now."""
+        processor = self._processor
+        later = self._later()
+        dropped: Counter[str] = Counter()
+        for _, reasons in later:
+            dropped += reasons
+        if self.undelivered:
+            dropped["not kept"] += self.undelivered
+        waiting = sum(number for number, _ in later)
+        delivered = self._taken - waiting - sum(reasons.total() for _, reasons in later)
+        if processor is None:
+            return Counts(delivered + waiting + dropped.total(), delivered, waiting, dropped)
+        return Counts(processor.made, delivered, waiting + processor.waiting, dropped + processor.dropped_by)
+
     def flush(self, seconds: float) -> bool:
-        """Deliver what waits now; False if that took longer than this."""
+        """Deliver what waits now; False if that took longer than this, or is refused."""
+        deadline = time.monotonic() + seconds
+        complete = self._flush(seconds)
+        for receiver in self.receivers:
+            if isinstance(receiver, Later):
+                complete = receiver.drain(max(0.0, deadline - time.monotonic())) and complete
+        return complete
+
+    def _flush(self, seconds: float) -> bool:
+        """Hand over to the receivers what waits."""
         processor = self._processor
         if processor is None or (self._thread is None and not processor.waiting and not self._jobs):
             return True
@@ -121,8 +180,8 @@ class Delivery:
         self._closed = True
         self._hurry.set()
         self._wanted.set()
-        if complete:
-            for receiver in self.receivers:
+        for receiver in self.receivers:
+            if complete or isinstance(receiver, Later):
                 try:
                     receiver.close()
                 except Exception as error:
@@ -183,12 +242,17 @@ class Delivery:
         known = self._resources.get(id(resource))
         if known is None:
             told = {} if self._resource is None else self._resource()
-            known = self._resources[id(resource)] = (resource, {**told, **resource})
+            whole: Mapping[str, Any] = {**told, **resource}
+            if self._redaction is not None:
+                whole = self._redaction.attributes(whole)
+            known = self._resources[id(resource)] = (resource, whole)
         return known[1]
 
     def _deliver(self, records: list[SpanRecord]) -> None:
         for record in records:
             record.resource = self._whole(record.resource)
+            if self._redaction is not None:
+                self._redaction.apply(record)
         taken = True
         for receiver in self.receivers:
             try:
@@ -198,7 +262,7 @@ class Delivery:
                 self._complain(receiver, error)
         ended = sum(1 for record in records if record.end_time is not None)
         if taken:
-            self.delivered += ended
+            self._taken += ended
         else:
             self.undelivered += ended
 

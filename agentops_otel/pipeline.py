@@ -15,9 +15,10 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from agentops_otel import host
 from agentops_otel.accounting.prices import Price, Prices
-from agentops_otel.conventions import names
+from agentops_otel.conventions import names, secrets
 from agentops_otel.delivery import Delivery, Receiver
 from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
+from agentops_otel.redaction import Redaction
 from agentops_otel.sessions.identity import SessionIds
 from agentops_otel.sessions.processor import SessionProcessor
 from agentops_otel.sessions.spans import OwnTracer, Provider, settings_allow
@@ -73,11 +74,13 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     if receivers is None:
         receivers, endpoint = _receivers(config, faults, joined=joined)
     prices = Prices(_overrides(config))
-    delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource)
+    redaction = Redaction(config.redact, faults, (config.api_key, config.parent_key))
+    delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource, redaction)
     processor = SessionProcessor(
         prices,
         faults,
         max_queue_size=config.max_queue_size,
+        max_queue_bytes=config.max_queue_bytes,
         everything=config.export == "all",
         aliases=config.cost_aliases,
     )
@@ -164,7 +167,8 @@ def _receivers(config: Configuration, faults: Faults, *, joined: bool) -> tuple[
     if config.exporter is not None:
         return [ExporterReceiver(config.exporter)], type(config.exporter).__name__
     if endpoint is not None:
-        return [OtlpReceiver(config, endpoint)], endpoint
+        receiver = OtlpReceiver(config, faults)
+        return [receiver], secrets.shown(endpoint)
     if wanted == "none" and not joined:
         return [], None
     if wanted == "console" and not joined:

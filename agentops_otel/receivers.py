@@ -1,29 +1,35 @@
-"""Receivers: the two places that records are delivered to, the local store and any OTLP endpoint."""
+"""Receivers: the places that records are delivered to: the local store, an exporter, any OTLP endpoint."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
-
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.util.re import parse_env_headers
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names
+from agentops_otel.otlp.bodies import bodies, span_of
+from agentops_otel.otlp.endpoint import KEY_HEADER, Endpoint, traces_url
+from agentops_otel.otlp.sending import Sending
+from agentops_otel.otlp.transport import Transport, Unusable, transport
+from agentops_otel.spool import FILE_NAME, Address, Spool, SpoolError
+from agentops_otel.store.base import StoreError
 from agentops_otel.store.owners import Owner
+from agentops_otel.store.paths import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.configuration import Configuration
     from agentops_otel.faults import Faults
+    from agentops_otel.otlp.bodies import Body
     from agentops_otel.store.sqlite import SQLiteStore
 
-KEY_HEADER = "x-agentops-api-key"
-_TRACES_PATH = "/v1/traces"
+_MEMORY: Final = 32 * 1024 * 1024
+"""Bytes that are kept in memory where nothing can be kept on disk."""
+_DAY: Final = 86_400
+NO_ROOM: Final = "too much waits to be sent"
 
 
 class StoreReceiver:
@@ -66,8 +72,8 @@ class StoreReceiver:
 class ExporterReceiver:
     """Gives records to any SpanExporter, as spans."""
 
-    def __init__(self, exporter: Any, name: str | None = None) -> None:
-        self.name = name or type(exporter).__name__
+    def __init__(self, exporter: Any) -> None:
+        self.name = type(exporter).__name__
         self._exporter = exporter
 
     def deliver(self, records: Sequence[SpanRecord]) -> bool:
@@ -85,85 +91,131 @@ class ExporterReceiver:
         """The exporter is the program's own, and so is what it does in a child."""
 
 
-class OtlpReceiver(ExporterReceiver):
-    """Sends records to an OTLP endpoint through the stock exporter; HTTP unless the standard variables say gRPC."""
+class OtlpReceiver:
+    """Sends records to an OTLP endpoint, by way of a spool.
 
-    def __init__(self, config: Configuration, endpoint: str) -> None:
-        self.name = endpoint
-        self._config = config
-        self._explicit = config.receiver is not None
-        # Made, and imported, now: while a process ends, the SDK's modules cannot be imported any more.
-        super().__init__(self._made(), endpoint)
+    `deliver` puts them into the spool and goes on; `Sending` takes them out once they have arrived. Where
+    no file can be written, they wait in memory instead, and what is left there at the end is lost.
+    """
+
+    def __init__(self, config: Configuration, faults: Faults, endpoint: Endpoint | None = None) -> None:
+        self._endpoint = endpoint or Endpoint.of(config.receiver, config.api_key)
+        self.name = self._endpoint.shown
+        self.address = Address(self._endpoint.shown, config.project_id)
+        self.store = config.store
+        self.unwritable: str | None = None
+        """Why nothing can be kept on disk."""
+        self._faults = faults
+        self._lost: Counter[str] = Counter()
+        self._handed = 0
+        self._counting = threading.Lock()
+        self._disk = self._spool_of(config)
+        self._memory = Spool(None, min(_MEMORY, config.max_spool_size) or _MEMORY, config.max_spool_days * _DAY)
+        spools = [self._memory] if self._disk is None else [self._disk, self._memory]
+        self._sending = Sending(spools, self.address, self._transport, faults.counts)
+
+    def _spool_of(self, config: Configuration) -> Spool | None:
+        if not config.max_spool_size:
+            self.unwritable = "max_spool_size is 0"
+            return None
+        try:
+            return Spool(spool_path(config.store), config.max_spool_size, config.max_spool_days * _DAY)
+        except StoreError as error:
+            self.unwritable = str(error)
+            return None
+
+    def _transport(self) -> Transport:
+        try:
+            return transport(self._endpoint)
+        except (OSError, ValueError, ImportError) as error:
+            return Unusable(str(error))
+
+    @property
+    def path(self) -> Path | None:
+        """The file in which spans wait."""
+        return None if self._disk is None or self.unwritable else self._disk.path
+
+    def deliver(self, records: Sequence[SpanRecord]) -> bool:
+        """Have them sent; always True: what becomes of them is in `counts`."""
+        ended = [record for record in records if record.end_time is not None]
+        if not ended:
+            return True
+        self._handed += len(ended)
+        parts = bodies(ended, self._spoiled)
+        if not self._put(parts):
+            # No room: the ends of sessions have some kept for them.
+            ends = bodies([record for record in ended if record.is_session], lambda *_: None)
+            kept = _spans(ends) if ends and self._put(ends, essential=True) else 0
+            self._lost[NO_ROOM] += _spans(parts) - kept
+        self._sending.wake()
+        return True
+
+    def _put(self, parts: Sequence[Body], *, essential: bool = False) -> bool:
+        if not parts:
+            return True
+        if self._disk is not None and self.unwritable is None:
+            try:
+                return self._disk.put(self.address, parts, essential=essential)
+            except SpoolError as error:
+                self.unwritable = str(error)
+                self._faults.counts["spool"] += 1
+        try:
+            return self._memory.put(self.address, parts, essential=essential)
+        except SpoolError:  # memory itself is short
+            return False
+
+    def _spoiled(self, *_: object) -> None:
+        self._lost["it cannot be encoded"] += 1
+        self._faults.counts["otlp.encode"] += 1
+
+    def counts(self) -> tuple[int, Counter[str]]:
+        """How many of the spans that were handed over still wait, and how many were given up, by reason."""
+        with self._counting:
+            dropped = self._lost + self._sending.dropped
+            return max(0, self._handed - self._sending.delivered - dropped.total()), dropped
+
+    def drain(self, seconds: float) -> bool:
+        """Try to send all that waits; False if something is left."""
+        return self._sending.drain(seconds)
+
+    def close(self) -> None:
+        """Send nothing more; what is left on disk is for the next process, what is left in memory is lost."""
+        self._sending.close()
+        try:
+            left = self._memory.own()
+            if left:
+                self._lost[f"nothing could be kept on disk ({self.unwritable})"] += left
+                self._memory.clear()
+            if self._disk is not None and self.unwritable is None:
+                self._disk.release()
+        except SpoolError as error:  # the end of the process releases it as well
+            self._faults.counts["spool"] += 1
+            self.unwritable = str(error)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the endpoint takes nothing now."""
+        return self._sending.trouble
 
     def after_fork(self) -> None:
-        """A connection cannot be shared with the parent."""
-        self._exporter = self._made()
-
-    def _made(self) -> Any:
-        if self._protocol() == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - gRPC is slow to import
-                OTLPSpanExporter as GrpcExporter,
-            )
-
-            options: dict[str, Any] = {"headers": tuple(self._headers().items()) or None}
-            if self._explicit:
-                options |= {"endpoint": self.name, "insecure": not self.name.startswith("https")}
-            return GrpcExporter(**options)
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - not without an endpoint
-            OTLPSpanExporter as HttpExporter,
-        )
-
-        options = {"headers": self._headers() or None}
-        if self._explicit:
-            options["endpoint"] = traces_url(self.name)
-        return HttpExporter(**options)
-
-    @staticmethod
-    def _protocol() -> str:
-        for variable in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
-            told = os.environ.get(variable, "").strip().lower()
-            if told:
-                return told
-        return "http/protobuf"
-
-    def _headers(self) -> Mapping[str, str]:
-        """The key beside the headers of the standard variables, which the exporter reads only without ours."""
-        if not self._config.api_key:
-            return {}
-        told = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
-        return {**parse_env_headers(told, liberal=True), KEY_HEADER: self._config.api_key}
+        """What the parent has put into the spool, the parent sends."""
+        self._handed = 0
+        self._lost.clear()
+        self._counting = threading.Lock()
+        self._sending.after_fork()
 
 
-def traces_url(endpoint: str) -> str:
-    """The URL that traces are posted to, for the base URL of a receiver; a URL with a path is taken as it is."""
-    base, _, rest = endpoint.partition("://")
-    host, slash, path = rest.partition("/")
-    return endpoint if slash and path else f"{base}://{host}{_TRACES_PATH}"
+def _spans(parts: Sequence[Body]) -> int:
+    return sum(spans for _, spans in parts)
 
 
-def span_of(record: SpanRecord) -> ReadableSpan:
-    """The record as a span that any exporter takes."""
-    trace_id = int(record.trace_id, 16)
-    flags = TraceFlags(TraceFlags.SAMPLED)
-    parent = None
-    if record.parent_id is not None:
-        parent = SpanContext(trace_id, int(record.parent_id, 16), is_remote=False, trace_flags=flags)
-    return ReadableSpan(
-        name=record.name,
-        context=SpanContext(trace_id, int(record.span_id, 16), is_remote=False, trace_flags=flags),
-        parent=parent,
-        resource=Resource(dict(record.resource)),
-        attributes=dict(record.attributes),
-        events=[Event(event["name"], event["attributes"], event["timestamp"]) for event in record.events],
-        links=[_link(link) for link in record.links],
-        kind=SpanKind[record.kind.upper()],
-        status=Status(StatusCode[record.status.upper()], record.status_message),
-        start_time=record.start_time,
-        end_time=record.end_time,
-        instrumentation_scope=InstrumentationScope(record.scope, record.scope_version),
-    )
+def spool_path(store: str | None) -> Path:
+    """The file in which spans wait: beside the store.
+
+    Raises:
+        StoreError: there is no place for a store.
+    """
+    return resolve(store).with_name(FILE_NAME)
 
 
-def _link(link: Mapping[str, Any]) -> Link:
-    context = SpanContext(int(link["trace_id"], 16), int(link["span_id"], 16), is_remote=True)
-    return Link(context, link["attributes"])
+__all__ = ["KEY_HEADER", "ExporterReceiver", "OtlpReceiver", "StoreReceiver", "spool_path", "traces_url"]

@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from agentops_otel.receivers import OtlpReceiver
 from agentops_otel.sessions.figures import duration_text
 from agentops_otel.store.paths import resolve
 
@@ -23,15 +24,39 @@ def summary(sessions: Sequence[Session], more: int, built: Pipeline, store: str 
     if more:
         lines.append(f"... and {more} more sessions")
     where = sessions[0].config.log_session_replay_url
-    lost = built.processor.made - built.delivery.delivered
-    if lost:
-        lines.append(f"{lost} spans did not reach {built.endpoint or 'the local store'}")
+    troubles = _troubles(built)
+    if troubles:
+        lines += troubles
     elif where and built.endpoint is not None:
         lines.append(f"Sent to {built.endpoint}")
     elif where:
         one = sessions[0].session_id[:8] if len(sessions) == 1 and not more else None
         lines.append(f"Look at it: {command(store, 'show' if one else 'ls', one)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _troubles(built: Pipeline) -> list[str]:
+    """What waits, where, and what to do about it; what was lost, and why."""
+    counts = built.delivery.counts()
+    place = built.endpoint or "the local store"
+    told = []
+    if counts.waiting:
+        found = next((receiver for receiver in built.delivery.receivers if isinstance(receiver, OtlpReceiver)), None)
+        why = f": {found.trouble}" if found is not None and found.trouble else ""
+        told.append(f"{_spans(counts.waiting)} could not be sent to {place} yet{why}")
+        if found is not None and found.path is not None:
+            told.append(
+                f"They are kept in {found.path}; the next run sends them, or: {command(found.store, 'forward')}"
+            )
+    lost = counts.made - counts.delivered - counts.waiting
+    if lost > 0:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in counts.dropped.most_common())
+        told.append(f"{_spans(lost)} did not reach {place}" + (f": {reasons}" if reasons else ""))
+    return told
+
+
+def _spans(number: int) -> str:
+    return "1 span" if number == 1 else f"{number} spans"
 
 
 def summary_line(session: Session) -> str:
@@ -49,9 +74,9 @@ def summary_line(session: Session) -> str:
 
 
 def command(store: str | None, verb: str, session_id: str | None = None) -> str:
-    """The command that opens a session, as it can be typed here and now, in another terminal too."""
+    """The command that opens a session, or forwards what waits, as it can be typed in any terminal."""
     words = ["agentops-otel"] if shutil.which("agentops-otel") else [sys.executable, "-m", "agentops_otel"]
-    words += ["sessions", verb]
+    words += [verb] if verb == "forward" else ["sessions", verb]
     if session_id is not None:
         words.append(session_id)
     if store is not None:

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentops_otel.receivers import span_of
+from agentops_otel.otlp.bodies import span_of
 from agentops_otel.server.wire import JSON, PROTOBUF
 
 __all__ = ["JSON", "PROTOBUF", "json_request", "one_span", "protobuf_request", "short_id"]

@@ -25,7 +25,7 @@ FACE, INSTRUMENTORS = PACKAGES
 ALL = None
 TABLE: dict[str, set[str] | None] = {
     "conventions": set(),
-    "configuration": set(),
+    "configuration": {"conventions"},
     "faults": set(),
     "host": set(),
     "engine": {"conventions", "faults"},
@@ -33,12 +33,16 @@ TABLE: dict[str, set[str] | None] = {
     "store": {"accounting", "conventions"},
     "sessions": {"accounting", "conventions", "configuration", "faults"},
     "server": {"store", "accounting", "conventions"},
-    "delivery": {"accounting", "sessions", "faults"},
-    "receivers": {"accounting", "conventions", "configuration", "store", "faults"},
+    "redaction": {"accounting", "conventions", "faults"},
+    "spool": {"store"},
+    "otlp": {"accounting", "conventions", "spool"},
+    "delivery": {"accounting", "sessions", "faults", "redaction"},
+    "receivers": {"accounting", "conventions", "configuration", "store", "faults", "otlp", "spool"},
     "pipeline": {
         "sessions", "store", "accounting", "conventions", "configuration", "faults", "delivery", "receivers", "host",
+        "redaction",
     },
-    "summary": {"pipeline", "sessions", "store"},
+    "summary": {"pipeline", "sessions", "store", "receivers"},
     "client": {
         "pipeline", "summary", "delivery", "receivers", "sessions", "engine", "store", "accounting", "conventions",
         "configuration", "faults", "host",

@@ -10,6 +10,7 @@ import click
 
 _COMMANDS: Final = {
     "demo": "Watch a small agent at work; no key and no network needed.",
+    "forward": "Send what an endpoint has not taken yet.",
     "keys": "Make and remove the API keys of a store.",
     "serve": "Take traces in over OTLP and answer for the sessions in them.",
     "sessions": "List, show, follow, export and delete sessions.",

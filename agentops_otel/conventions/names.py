@@ -179,6 +179,8 @@ SESSION_START_TIME: Final = "agentops.session.start_time"
 """On such a log record: when the session began, in nanoseconds, where that was not when the record was made."""
 STREAM_OUTCOME: Final = "agentops.stream.outcome"
 """`abandoned` where the reader stopped before the end: the figures are those that had arrived."""
+CONTENT_DROPPED: Final = "agentops.content.dropped"
+"""True where longer texts were left out because too much waited for delivery."""
 FETCHED: Final = "agentops.fetched.usage."
 """Prefix of usage on a `fetch_response` span: the conventions keep `gen_ai.usage.*` off it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import traceback
 import weakref
@@ -13,7 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
-from agentops_otel.conventions import names, plain
+from agentops_otel.conventions import names, plain, secrets
 from agentops_otel.conventions.attributes import write_request, write_response
 from agentops_otel.conventions.messages import write_content, write_output
 from agentops_otel.conventions.model import Request, Response
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
     from agentops_otel.faults import Faults
 
-_SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)-[\w*-]{6,}|\bBearer\s+\S+|\bAKIA\w{12,}", re.IGNORECASE)
 _MESSAGE_LIMIT = 2_000
 
 WHOLE = otel_context.create_key("agentops_otel-whole")
@@ -228,4 +226,4 @@ def _named(operation: Operation, request: Request) -> str:
 
 def scrubbed(error: BaseException) -> str:
     """What the error says, short, and without anything that looks like a key."""
-    return _SECRETS.sub("[secret]", plain.described(error)[:_MESSAGE_LIMIT])
+    return secrets.scrub(plain.described(error)[:_MESSAGE_LIMIT])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ SESSION_KEY = "agentops_otel.session"
 AGENT_KEY = "agentops_otel.agent"
 """Under this key a context carries the (id, name) of the agent that acts in it."""
 _ENDED_KEPT = 4096
+_SMALL = 4_096
+"""Bytes that a span may always have."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class SessionProcessor(SpanProcessor):
         *,
         wake: Callable[[], None] = lambda: None,
         max_queue_size: int = 20_000,
+        max_queue_bytes: int = 64 * 1024 * 1024,
         everything: bool = False,
         aliases: bool = True,
     ) -> None:
@@ -67,16 +70,20 @@ class SessionProcessor(SpanProcessor):
         self.faults = faults
         self.wake = wake
         self.wants_prices = False
-        self.dropped = 0
+        self.dropped_by: Counter[str] = Counter()
+        """Spans that were dropped, by reason."""
         self._settled = 0
         self._limit = max_queue_size
+        self._byte_limit = max_queue_bytes
+        self._held = 0
         self._everything = everything
         self._aliases = aliases
         self._open: dict[int, Books] = {}
         # Spans may start below a session that has ended: they are late, not lost.
         self._ended: OrderedDict[int, Books] = OrderedDict()
-        self._queue: deque[ReadableSpan | OwnSpan] = deque()
-        self._counted: deque[SpanRecord] = deque()
+        # Each with the bytes that it counts.
+        self._queue: deque[tuple[ReadableSpan | OwnSpan | SpanRecord, int]] = deque()
+        self._counted: deque[tuple[SpanRecord, int]] = deque()
         self._counting = threading.RLock()
         self._dropping = threading.Lock()
         self._doubles = Doubles()
@@ -88,7 +95,8 @@ class SessionProcessor(SpanProcessor):
         self._dropping = threading.Lock()
         self._queue.clear()
         self._counted.clear()
-        self.dropped = self._settled = 0
+        self.dropped_by.clear()
+        self._settled = self._held = 0
         self._born = time.time_ns()
         for books in self._open.values():
             books.tally = Tally()
@@ -99,7 +107,7 @@ class SessionProcessor(SpanProcessor):
         """A session begins: its spans are stamped from now on, and its start record is delivered at once."""
         self._open[trace_id] = books
         if start is not None:
-            self._counted.append(start)
+            self._counted.append((start, 0))
             self.wake()
 
     def closed(self, trace_id: int) -> None:
@@ -156,13 +164,30 @@ class SessionProcessor(SpanProcessor):
                 return  # begun before this process was forked: the parent ends it
             is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
             if len(self._queue) + len(self._counted) >= self._limit and not is_root:
-                with self._dropping:
-                    self.dropped += 1
+                self._drop("the queue is full")
                 return
-            self._queue.append(span)
+            self._queue.append(self._within(span))
             self.wake()
         except Exception as error:
             self.faults.note("processor.on_end", error)
+
+    def _within(self, span: ReadableSpan | OwnSpan) -> tuple[ReadableSpan | OwnSpan | SpanRecord, int]:
+        """The span and its bytes; without its messages where too many bytes wait: its figures are worth more."""
+        size = _size_of(span.attributes or {})
+        with self._dropping:
+            if self._held + size <= self._byte_limit or size < _SMALL:
+                self._held += size
+                return span, size
+        return _without_content(_recorded(span)), 0
+
+    def _drop(self, reason: str) -> None:
+        with self._dropping:
+            self.dropped_by[reason] += 1
+
+    @property
+    def dropped(self) -> int:
+        """Spans that were dropped here, for whatever reason."""
+        return sum(self.dropped_by.values())
 
     def enrich_now(self, span: Any) -> None:
         """Add its cost to a span that is about to end, if that can be told without waiting.
@@ -183,20 +208,20 @@ class SessionProcessor(SpanProcessor):
         with self._counting:
             for _ in range(len(self._queue)):
                 try:
-                    span = self._queue.popleft()
+                    span, size = self._queue.popleft()
                 except IndexError:
                     return
                 self._settled += 1
                 try:
-                    self._count(span)
+                    self._count(span, size)
                 except Exception as error:
                     self._settled -= 1
-                    with self._dropping:
-                        self.dropped += 1
+                    self._let_go(size)
+                    self._drop("it cannot be read")
                     self.faults.note("processor.settle", error)
 
-    def _count(self, span: ReadableSpan | OwnSpan) -> None:
-        record = span.record() if isinstance(span, OwnSpan) else record_of(span)
+    def _count(self, span: ReadableSpan | OwnSpan | SpanRecord, size: int) -> None:
+        record = _recorded(span)
         record.parent_id = self._doubles.kept_parent(record.parent_id)
         attributes = translate(record)
         record.attributes = enrich(attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
@@ -207,16 +232,23 @@ class SessionProcessor(SpanProcessor):
             books = next((found for found in list(self._open.values()) if found.session_id == session_id), None)
         if books is not None:
             books.tally.add(record)
-        self._counted.append(record)
+        self._counted.append((record, size))
+
+    def _let_go(self, size: int) -> None:
+        if size:
+            with self._dropping:
+                self._held -= size
 
     def take(self, most: int) -> list[SpanRecord]:
         """Up to `most` counted records, oldest first; they are the caller's now."""
         taken = []
         for _ in range(most):
             try:
-                taken.append(self._counted.popleft())
+                record, size = self._counted.popleft()
             except IndexError:
                 break
+            taken.append(record)
+            self._let_go(size)
         return taken
 
     @property
@@ -237,3 +269,25 @@ class SessionProcessor(SpanProcessor):
         del timeout_millis
         self.wake()
         return True
+
+
+def _recorded(span: ReadableSpan | OwnSpan | SpanRecord) -> SpanRecord:
+    if isinstance(span, SpanRecord):
+        return span
+    return span.record() if isinstance(span, OwnSpan) else record_of(span)
+
+
+def _size_of(attributes: Mapping[str, Any]) -> int:
+    """About how many bytes the texts of a span have."""
+    return sum([len(value) for value in attributes.values() if type(value) is str])
+
+
+def _without_content(record: SpanRecord) -> SpanRecord:
+    """The record without its longer texts, and the word that it is so."""
+    record.attributes = {**_without_long(record.attributes), names.CONTENT_DROPPED: True}
+    record.events = [{**event, "attributes": _without_long(event["attributes"])} for event in record.events]
+    return record
+
+
+def _without_long(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if type(value) is not str or len(value) < _SMALL}

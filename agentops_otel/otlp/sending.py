@@ -1,0 +1,246 @@
+"""Sending: what waits in a spool goes to its endpoint, oldest first, on a thread of its own."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import random
+import threading
+import time
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry import context as otel_context
+
+from agentops_otel.otlp.bodies import divided
+from agentops_otel.otlp.transport import TOO_LARGE, Answer, Meaning
+from agentops_otel.spool import SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentops_otel.otlp.transport import Transport
+    from agentops_otel.spool import Address, Batch, Spool
+
+logger = logging.getLogger("agentops_otel")
+
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+_REPAIR_PAUSE: Final = 300.0
+_LOOK_AGAIN: Final = 60.0
+"""Seconds between two looks at what other processes left."""
+_SMALL: Final = 16_384
+"""Bytes of a request that nobody can mean when they say that it is too large."""
+_SOONEST: Final = 1.0
+"""Seconds after a failure within which nobody's hurry makes it try again."""
+
+
+class Sending:
+    """Sends what is in the spools for one address; `spools` are looked at in their order."""
+
+    def __init__(
+        self, spools: list[Spool], address: Address, make_transport: Callable[[], Transport], faults: Counter[str]
+    ) -> None:
+        self.delivered = 0
+        """Spans of this process that the endpoint has taken."""
+        self.recovered = 0
+        """Spans of processes that ended before, which it has taken."""
+        self.dropped: Counter[str] = Counter()
+        """Spans of this process that were given up, by reason."""
+        self.trouble: str | None = None
+        """Why nothing is taken now."""
+        self._spools = spools
+        self._address = address
+        self._make_transport = make_transport
+        self._faults = faults
+        self._renew()
+
+    def _renew(self) -> None:
+        self._transport = self._make_transport()
+        self._wanted = threading.Event()
+        # Reentrant: a signal that ends the process may come while the main thread is in here.
+        self._lock = threading.RLock()
+        self._drains: list[threading.Event] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._empty = True
+        self._failures = 0
+        self._failed_at = 0.0
+        self._not_before = 0.0
+        self._is_told = False
+        """Whether `_not_before` is the receiver's own wish."""
+        self._refuses_all = False
+        self._taken = 0
+        self._acknowledged: dict[tuple[int, int], Answer] = {}
+        self._looked_at = -_LOOK_AGAIN
+
+    def after_fork(self) -> None:
+        """In a forked child: the thread is gone, and what the parent counted is the parent's."""
+        self.delivered = self.recovered = 0
+        self.dropped.clear()
+        self.trouble = None
+        self._renew()
+
+    def wake(self) -> None:
+        """Something was put into a spool."""
+        self._empty = False
+        self._wanted.set()
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._closed:
+                    thread = threading.Thread(target=self._run, name="agentops-otel-sending", daemon=True)
+                    contextvars.Context().run(thread.start)
+                    self._thread = thread
+
+    def drain(self, seconds: float) -> bool:
+        """Try to send all there is; False if something is left, after this time or as soon as it is refused."""
+        if self._thread is None:
+            return self._empty
+        drained = threading.Event()
+        with self._lock:
+            self._drains.append(drained)
+        self._wanted.set()
+        return drained.wait(seconds) and self._empty
+
+    def close(self) -> None:
+        """Send nothing more after what is being sent."""
+        self._closed = True
+        self._wanted.set()
+
+    # --- On the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        # Whoever instruments HTTP clients must not trace what we send.
+        otel_context.attach(otel_context.set_value("suppress_instrumentation", True))
+        while not self._closed:
+            self._wanted.clear()
+            self._guarded(self._look_around)
+            with self._lock:
+                drains, self._drains = self._drains, []
+            self._guarded(self._send_all, bool(drains))
+            for drained in drains:
+                drained.set()
+            if not self._drains:
+                self._wanted.wait(None if self._empty else max(0.01, self._not_before - time.monotonic()))
+        self._guarded(self._transport.close)
+
+    def _guarded(self, step: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except Exception as error:
+            self._faults["otlp.sending"] += 1
+            if not isinstance(error, SpoolError):
+                logger.debug("fault in sending: %r", error, exc_info=error)
+            self._pause(_FIRST_PAUSE)
+
+    def _look_around(self) -> None:
+        """Give up what is too old, and take over what processes left that have ended."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_AGAIN:
+            return
+        self._looked_at = now
+        for spool in self._spools:
+            lost = spool.expire()
+            if lost:
+                self.dropped["too old"] += lost
+            spool.adopt(self._address)
+
+    def _send_all(self, in_a_hurry: bool) -> None:
+        for spool in self._spools:
+            while (batch := spool.next(self._address)) is not None:
+                now = time.monotonic()
+                hurried = in_a_hurry and not self._is_told and now - self._failed_at > _SOONEST
+                if self._closed or (now < self._not_before and not hurried):
+                    return
+                if not self._send(spool, batch):
+                    return
+        self._empty = True
+        if self._wanted.is_set():  # put while the last one was looked for
+            self._empty = False
+
+    def _send(self, spool: Spool, batch: Batch, *, by_halves: bool = False) -> bool:
+        """Send one batch; False where the endpoint wants to be left alone."""
+        try:
+            answer = self._acknowledged.get((id(spool), batch.id)) or self._transport.send(batch.body)
+        except (OSError, EOFError, zlib.error):  # not the network's: the body cannot be read
+            answer = Answer(Meaning.REFUSED, "damaged on disk")
+        if answer.meaning is Meaning.TAKEN:
+            self._took(spool, batch, answer)
+            return True
+        if answer.meaning is Meaning.LATER:
+            self._failures += 1
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+            self._is_told = answer.after is not None
+            # Full jitter, so that those who failed together do not come back together.
+            self._pause(answer.after if answer.after is not None else random.uniform(pause / 2, pause))  # noqa: S311
+            self._complain(answer.reason)
+            return False
+        if answer.meaning is Meaning.KEPT:
+            self._is_told = True
+            self._pause(_REPAIR_PAUSE)
+            self._complain(answer.reason)
+            return False
+        if answer.meaning is Meaning.SMALLER and batch.spans > 1 and not self._refuses_all:
+            too_large = answer.reason == TOO_LARGE and len(batch.body) > _SMALL
+            return self._send_parts(spool, batch, answer.reason, by_halves=by_halves or too_large)
+        self._give_up(spool, batch, answer.reason)
+        return True
+
+    def _took(self, spool: Spool, batch: Batch, answer: Answer) -> None:
+        self._taken += 1
+        # Should the deletion fail, it is not to be sent again and again.
+        self._acknowledged[id(spool), batch.id] = answer
+        spool.done(batch)
+        del self._acknowledged[id(spool), batch.id]
+        rejected = min(answer.rejected, batch.spans)
+        if batch.is_own:
+            self.delivered += batch.spans - rejected
+            if rejected:
+                self.dropped["rejected by the receiver"] += rejected
+        else:
+            self.recovered += batch.spans - rejected
+        self._refuses_all = False
+        self._failures, self._not_before, self._is_told = 0, 0.0, False
+        if self.trouble is not None:
+            logger.info("spans are sent to %s again", self._address.destination)
+            self.trouble = None
+
+    def _send_parts(self, spool: Spool, batch: Batch, reason: str, *, by_halves: bool) -> bool:
+        """Send it in parts, so that one bad span loses only itself.
+
+        An endpoint that takes neither the first span alone nor the last one takes nothing at all: it is not
+        asked for each of the others.
+        """
+        try:
+            parts = divided(batch.body, ends=not by_halves)
+        except (OSError, EOFError, zlib.error, DecodeError):
+            self._give_up(spool, batch, reason)
+            return True
+        taken = self._taken
+        made = spool.split(batch, parts)
+        for number, part in enumerate(made):
+            if not by_halves and number == 2 and self._taken == taken:  # noqa: PLR2004 - after first and last
+                self._refuses_all = True
+                self._give_up(spool, part, reason)
+            elif not self._send(spool, part, by_halves=True):
+                return False
+        return True
+
+    def _give_up(self, spool: Spool, batch: Batch, reason: str) -> None:
+        spool.done(batch)
+        if batch.is_own:
+            self.dropped[reason] += batch.spans
+        if not self._faults[f"refused.{reason}"]:
+            logger.warning("%d spans were refused by %s: %s", batch.spans, self._address.destination, reason)
+        self._faults[f"refused.{reason}"] += 1
+
+    def _pause(self, seconds: float) -> None:
+        self._failed_at = time.monotonic()
+        self._not_before = self._failed_at + seconds
+
+    def _complain(self, reason: str) -> None:
+        if self.trouble is None:
+            logger.warning("spans cannot be sent to %s now: %s; they are kept", self._address.destination, reason)
+        self.trouble = reason

@@ -1,0 +1,237 @@
+"""The file that a spool lies in: one SQLite database for all processes of a user, made, opened and mended here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+VERSION: Final = 1
+_BUSY_SECONDS: Final = 1.0
+_FORK_SECONDS: Final = 1.0
+
+_TABLES: Final = (
+    """CREATE TABLE batches (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        destination TEXT NOT NULL,
+        project TEXT NOT NULL,
+        maker TEXT NOT NULL,
+        owner TEXT,
+        made_time INTEGER NOT NULL,
+        spans INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        body BLOB NOT NULL
+    )""",
+    "CREATE INDEX batches_by_size ON batches (size)",
+    "CREATE INDEX batches_by_owner ON batches (owner, destination, project)",
+    f"PRAGMA user_version = {VERSION}",
+)
+COLUMNS: Final = "destination, project, maker, owner, made_time, spans, size, body"
+INSERT: Final = f"INSERT INTO batches ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+
+_T = TypeVar("_T")
+
+
+class SpoolError(Exception):
+    """The file of the spool cannot be used; the message says which and why."""
+
+
+class SpoolFile:
+    """One database, opened at its first use; `path` None is one in memory. Any thread may use it."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.damaged = 0
+        """Batches that could not be read any more."""
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inherited: list[sqlite3.Connection] = []
+        self._process = os.getpid()
+        self._forking = 0
+        self._watch_forks()
+
+    def close(self) -> None:
+        """Close it; it is opened again at the next use."""
+        with self._locked():
+            self._close()
+
+    def run(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do it in one transaction."""
+        with self._locked():
+            try:
+                connection = self._connected()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    result = operation(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                return result
+            except (sqlite3.Error, OSError) as error:
+                damaged = "malformed" in str(error) or "not a database" in str(error)
+                self._close()
+                if damaged and self.path is not None:
+                    self._put_aside()
+                raise SpoolError(f"{self.path}: {error}") from error
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self._lock
+        if not lock.acquire(timeout=_BUSY_SECONDS * 2):
+            raise SpoolError(f"{self.path} is in use by another thread for too long")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._process != os.getpid():
+            # The parent's connection must be neither used nor closed here.
+            self._process = os.getpid()
+            if self._connection is not None:
+                self._inherited.append(self._connection)
+                self._connection = None
+        if self._connection is None:
+            if self.path is not None:
+                _make_file(self.path)
+            self._connection = self._opened()
+        return self._connection
+
+    def _opened(self) -> sqlite3.Connection:
+        target = ":memory:" if self.path is None else str(self.path)
+        connection = sqlite3.connect(target, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            # What has been sent is not to stay in the file: it shrinks, and free pages are wiped.
+            connection.execute("PRAGMA auto_vacuum = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _put_aside(self) -> None:
+        """Move a damaged file away, and save from it what can be read."""
+        assert self.path is not None  # noqa: S101 - only called where there is a file
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        with contextlib.suppress(OSError, sqlite3.Error):
+            for suffix in ("-wal", "-shm"):
+                part = self.path.with_name(self.path.name + suffix)
+                if part.exists():
+                    part.replace(aside.with_name(aside.name + suffix))
+            self.path.replace(aside)
+            _make_file(self.path)
+            fresh = self._opened()
+            try:
+                for row in self._readable(aside):
+                    fresh.execute(INSERT, row)
+            finally:
+                fresh.close()
+
+    def _readable(self, path: Path) -> list[tuple[object, ...]]:
+        """The rows of a damaged file that can be read still, each for itself."""
+        rows: list[tuple[object, ...]] = []
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            try:
+                last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'batches'").fetchone()[0]
+            except (sqlite3.Error, TypeError):
+                return rows
+            for number in range(1, last + 1):
+                try:
+                    row = connection.execute(f"SELECT {COLUMNS} FROM batches WHERE id = ?", (number,)).fetchone()  # noqa: S608
+                except sqlite3.Error:
+                    self.damaged += 1
+                    continue
+                if row is not None:
+                    rows.append(row)
+        return rows
+
+    # --- Forks: as for the store, no connection to a file is open across one ----------------------------
+
+    def _watch_forks(self) -> None:
+        if not hasattr(os, "register_at_fork"):
+            return
+        this = weakref.ref(self)
+
+        def call(name: str) -> None:
+            spool = this()
+            if spool is not None:
+                getattr(spool, name)()
+
+        os.register_at_fork(
+            before=lambda: call("_before_fork"),
+            after_in_parent=lambda: call("_after_fork"),
+            after_in_child=lambda: call("_begin_in_child"),
+        )
+
+    def _before_fork(self) -> None:
+        if self._lock.acquire(timeout=_FORK_SECONDS):
+            self._forking = threading.get_ident()
+            if self.path is not None:
+                self._close()
+
+    def _after_fork(self) -> None:
+        if self._forking == threading.get_ident():
+            self._forking = 0
+            self._lock.release()
+
+    def _begin_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._forking = 0
+
+
+def _make_file(path: Path) -> None:
+    """Make the file for the user alone; a link, or what belongs to somebody else, is not followed."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+            raise PermissionError(f"it is no file of this user: {path.name}") from None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file.
+
+    Raises:
+        OSError: the file is another program's, or newer than this package.
+    """
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection) == 0:
+            for statement in _TABLES:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise OSError(f"it was written by a newer agentops_otel (schema {version}, this one knows {VERSION})")
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise OSError("it is a database of another program")
+    return version
