@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,11 +107,12 @@ class OtlpReceiver:
         self._faults = faults
         self._lost: Counter[str] = Counter()
         self._handed = 0
-        self._counting = threading.Lock()
+        self._on_disk = False
+        """Whether anything was ever kept on disk."""
         self._disk = self._spool_of(config)
         self._memory = Spool(None, min(_MEMORY, config.max_spool_size) or _MEMORY, config.max_spool_days * _DAY)
-        spools = [self._memory] if self._disk is None else [self._disk, self._memory]
-        self._sending = Sending(spools, self.address, self._transport, faults.counts)
+        self._spools = [self._memory] if self._disk is None else [self._disk, self._memory]
+        self._sending = Sending(self._spools, self.address, self._transport, faults.counts)
 
     def _spool_of(self, config: Configuration) -> Spool | None:
         if not config.max_spool_size:
@@ -140,13 +140,14 @@ class OtlpReceiver:
         ended = [record for record in records if record.end_time is not None]
         if not ended:
             return True
-        self._handed += len(ended)
         parts = bodies(ended, self._spoiled)
-        if not self._put(parts):
-            # No room: the ends of sessions have some kept for them.
-            ends = bodies([record for record in ended if record.is_session], lambda *_: None)
-            kept = _spans(ends) if ends and self._put(ends, essential=True) else 0
-            self._lost[NO_ROOM] += _spans(parts) - kept
+        with self._sending.settling:
+            self._handed += len(ended)
+            if not self._put(parts):
+                # No room: the ends of sessions have some kept for them.
+                ends = bodies([record for record in ended if record.is_session], lambda *_: None)
+                kept = _spans(ends) if ends and self._put(ends, essential=True) else 0
+                self._lost[NO_ROOM] += _spans(parts) - kept
         self._sending.wake()
         return True
 
@@ -155,10 +156,14 @@ class OtlpReceiver:
             return True
         if self._disk is not None and self.unwritable is None:
             try:
-                return self._disk.put(self.address, parts, essential=essential)
+                kept = self._disk.put(self.address, parts, essential=essential)
+                self._on_disk = self._on_disk or kept
+                return kept
             except SpoolError as error:
                 self.unwritable = str(error)
                 self._faults.counts["spool"] += 1
+                if not self._on_disk:
+                    self._spools.remove(self._disk)  # nothing of ours is there, and nothing will be
         try:
             return self._memory.put(self.address, parts, essential=essential)
         except SpoolError:  # memory itself is short
@@ -170,9 +175,23 @@ class OtlpReceiver:
 
     def counts(self) -> tuple[int, Counter[str]]:
         """How many of the spans that were handed over still wait, and how many were given up, by reason."""
-        with self._counting:
+        with self._sending.settling:
             dropped = self._lost + self._sending.dropped
-            return max(0, self._handed - self._sending.delivered - dropped.total()), dropped
+            waiting = max(0, self._handed - self._sending.delivered - dropped.total())
+            if waiting and self._disk is not None and self._disk.damaged:
+                waiting = self._found(waiting)
+                dropped = self._lost + self._sending.dropped
+            return waiting, dropped
+
+    def _found(self, waiting: int) -> int:
+        """How many of those that should wait do so still, for the file was damaged."""
+        try:
+            found = self._memory.own() + (self._disk.own() if self._disk is not None else 0)
+        except SpoolError:
+            return waiting
+        if found < waiting:
+            self._lost["damaged on disk"] += waiting - found
+        return min(found, waiting)
 
     def drain(self, seconds: float) -> bool:
         """Try to send all that waits; False if something is left."""
@@ -201,7 +220,6 @@ class OtlpReceiver:
         """What the parent has put into the spool, the parent sends."""
         self._handed = 0
         self._lost.clear()
-        self._counting = threading.Lock()
         self._sending.after_fork()
 
 

@@ -62,6 +62,8 @@ class Sending:
         self._wanted = threading.Event()
         # Reentrant: a signal that ends the process may come while the main thread is in here.
         self._lock = threading.RLock()
+        self.settling = threading.RLock()
+        """Held while a batch leaves a spool and is counted, so that both agree for whoever holds it."""
         self._drains: list[threading.Event] = []
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -142,23 +144,36 @@ class Sending:
             return
         self._looked_at = now
         for spool in self._spools:
-            lost = spool.expire()
-            if lost:
-                self.dropped["too old"] += lost
-            spool.adopt(self._address)
+            self._guarded(self._look_into, spool)
+
+    def _look_into(self, spool: Spool) -> None:
+        lost = spool.expire()
+        if lost:
+            self.dropped["too old"] += lost
+        spool.adopt(self._address)
 
     def _send_all(self, in_a_hurry: bool) -> None:
-        for spool in self._spools:
-            while (batch := spool.next(self._address)) is not None:
-                now = time.monotonic()
-                hurried = in_a_hurry and not self._is_told and now - self._failed_at > _SOONEST
-                if self._closed or (now < self._not_before and not hurried):
+        complete = True
+        for spool in list(self._spools):
+            try:
+                if not self._send_from(spool, in_a_hurry):
                     return
-                if not self._send(spool, batch):
-                    return
-        self._empty = True
-        if self._wanted.is_set():  # put while the last one was looked for
-            self._empty = False
+            except SpoolError:  # what is in the other one can be sent
+                complete = False
+                self._faults["spool"] += 1
+                self._pause(_FIRST_PAUSE)
+        self._empty = complete and not self._wanted.is_set()  # set: put while the last one was looked for
+
+    def _send_from(self, spool: Spool, in_a_hurry: bool) -> bool:
+        """Send what is in this spool; False where the endpoint wants to be left alone."""
+        while (batch := spool.next(self._address)) is not None:
+            now = time.monotonic()
+            hurried = in_a_hurry and not self._is_told and now - self._failed_at > _SOONEST
+            if self._closed or (now < self._not_before and not hurried):
+                return False
+            if not self._send(spool, batch):
+                return False
+        return True
 
     def _send(self, spool: Spool, batch: Batch, *, by_halves: bool = False) -> bool:
         """Send one batch; False where the endpoint wants to be left alone."""
@@ -192,15 +207,16 @@ class Sending:
         self._taken += 1
         # Should the deletion fail, it is not to be sent again and again.
         self._acknowledged[id(spool), batch.id] = answer
-        spool.done(batch)
-        del self._acknowledged[id(spool), batch.id]
         rejected = min(answer.rejected, batch.spans)
-        if batch.is_own:
-            self.delivered += batch.spans - rejected
-            if rejected:
-                self.dropped["rejected by the receiver"] += rejected
-        else:
-            self.recovered += batch.spans - rejected
+        with self.settling:
+            spool.done(batch)
+            if batch.is_own:
+                self.delivered += batch.spans - rejected
+                if rejected:
+                    self.dropped["rejected by the receiver"] += rejected
+            else:
+                self.recovered += batch.spans - rejected
+        del self._acknowledged[id(spool), batch.id]
         self._refuses_all = False
         self._failures, self._not_before, self._is_told = 0, 0.0, False
         if self.trouble is not None:
@@ -229,9 +245,10 @@ class Sending:
         return True
 
     def _give_up(self, spool: Spool, batch: Batch, reason: str) -> None:
-        spool.done(batch)
-        if batch.is_own:
-            self.dropped[reason] += batch.spans
+        with self.settling:
+            spool.done(batch)
+            if batch.is_own:
+                self.dropped[reason] += batch.spans
         if not self._faults[f"refused.{reason}"]:
             logger.warning("%d spans were refused by %s: %s", batch.spans, self._address.destination, reason)
         self._faults[f"refused.{reason}"] += 1

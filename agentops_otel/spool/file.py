@@ -38,6 +38,11 @@ _TABLES: Final = (
 COLUMNS: Final = "destination, project, maker, owner, made_time, spans, size, body"
 INSERT: Final = f"INSERT INTO batches ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 
+_RESTORE: Final = f"INSERT OR IGNORE INTO batches (id, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+_MAGIC: Final = b"SQLite format 3\x00"
+_LONGEST: Final = 1 << 34
+_MOST_ROWS: Final = 100_000
+
 _T = TypeVar("_T")
 
 
@@ -65,25 +70,36 @@ class SpoolFile:
             self._close()
 
     def run(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do it in one transaction."""
+        """Do it in one transaction; once more where the file turns out to be damaged, and can be mended.
+
+        Raises:
+            SpoolError: the file cannot be used.
+        """
         with self._locked():
             try:
-                connection = self._connected()
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    result = operation(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
-                return result
+                return self._once(operation)
             except (sqlite3.Error, OSError) as error:
-                damaged = "malformed" in str(error) or "not a database" in str(error)
                 self._close()
-                if damaged and self.path is not None:
-                    self._put_aside()
+                if self.path is None or not _is_damage(error):
+                    raise SpoolError(f"{self.path}: {error}") from error
+            try:
+                self._mend(self.path)
+                return self._once(operation)
+            except (sqlite3.Error, OSError) as error:
+                self._close()
                 raise SpoolError(f"{self.path}: {error}") from error
+
+    def _once(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = operation(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -112,6 +128,7 @@ class SpoolFile:
         target = ":memory:" if self.path is None else str(self.path)
         connection = sqlite3.connect(target, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            _version(connection)  # before anything is changed
             # What has been sent is not to stay in the file: it shrinks, and free pages are wiped.
             connection.execute("PRAGMA auto_vacuum = FULL")
             connection.execute("PRAGMA secure_delete = ON")
@@ -128,35 +145,32 @@ class SpoolFile:
         if connection is not None:
             connection.close()
 
-    def _put_aside(self) -> None:
-        """Move a damaged file away, and save from it what can be read."""
-        assert self.path is not None  # noqa: S101 - only called where there is a file
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        with contextlib.suppress(OSError, sqlite3.Error):
-            for suffix in ("-wal", "-shm"):
-                part = self.path.with_name(self.path.name + suffix)
-                if part.exists():
-                    part.replace(aside.with_name(aside.name + suffix))
-            self.path.replace(aside)
-            _make_file(self.path)
-            fresh = self._opened()
-            try:
-                for row in self._readable(aside):
-                    fresh.execute(INSERT, row)
-            finally:
-                fresh.close()
+    def _mend(self, path: Path) -> None:
+        """Move a damaged file aside, and save from it what can be read."""
+        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        for suffix in ("-wal", "-shm"):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + suffix))
+        path.replace(aside)
+        _make_file(path)
+        with contextlib.closing(self._opened()) as fresh:
+            for row in self._readable(aside):
+                fresh.execute(_RESTORE, row)
 
     def _readable(self, path: Path) -> list[tuple[object, ...]]:
         """The rows of a damaged file that can be read still, each for itself."""
         rows: list[tuple[object, ...]] = []
+        _pad(path)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             try:
                 last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'batches'").fetchone()[0]
             except (sqlite3.Error, TypeError):
                 return rows
-            for number in range(1, last + 1):
+            query = f"SELECT id, {COLUMNS} FROM batches WHERE id = ?"  # noqa: S608 - our own columns
+            for number in range(max(1, last - _MOST_ROWS), last + 1):
                 try:
-                    row = connection.execute(f"SELECT {COLUMNS} FROM batches WHERE id = ?", (number,)).fetchone()  # noqa: S608
+                    row = connection.execute(query, (number,)).fetchone()
                 except sqlite3.Error:
                     self.damaged += 1
                     continue
@@ -196,6 +210,26 @@ class SpoolFile:
     def _begin_in_child(self) -> None:
         self._lock = threading.Lock()
         self._forking = 0
+
+
+def _is_damage(error: Exception) -> bool:
+    # By its words, for Python 3.10 does not tell SQLite's error codes.
+    return isinstance(error, sqlite3.DatabaseError) and any(
+        words in str(error) for words in ("malformed", "not a database", "corrupt")
+    )
+
+
+def _pad(path: Path) -> None:
+    """Give a truncated file its length again: of a shorter one, SQLite reads nothing at all."""
+    with path.open("r+b") as file:
+        head = file.read(100)
+        if len(head) < 100 or not head.startswith(_MAGIC):  # noqa: PLR2004 - the length of SQLite's header
+            return
+        page = int.from_bytes(head[16:18], "big")
+        length = (65_536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
+        size = file.seek(0, os.SEEK_END)
+        if size < length < _LONGEST:
+            file.truncate(length)
 
 
 def _make_file(path: Path) -> None:
