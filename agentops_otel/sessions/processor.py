@@ -32,7 +32,7 @@ SESSION_KEY = "agentops_otel.session"
 """Under this key a context carries its session's `Books`."""
 AGENT_KEY = "agentops_otel.agent"
 """Under this key a context carries the (id, name) of the agent that acts in it."""
-_ENDED_KEPT = 4096
+_ENDED_KEPT = 2048
 _SMALL = 4_096
 """Bytes that a span may always have."""
 

@@ -1,0 +1,234 @@
+"""Fault 23: each of our functions that reads, counts, writes or delivers is made to raise; the program sees nothing of it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import os
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from agentops_otel_instrumentors import _openai_chat
+from collector import Collector
+
+from agentops_otel.client import Client
+from agentops_otel.configuration import Configuration
+from agentops_otel.demo import bodies, streams
+from agentops_otel.demo.provider import Answer, Provider
+from agentops_otel.sessions.events import ActionEvent, ErrorEvent, LLMEvent, ToolEvent
+
+OURS = "agentops_otel"
+READING = (
+    "agentops_otel_instrumentors.openai",
+    "agentops_otel_instrumentors._openai_chat",
+    "agentops_otel_instrumentors._openai_responses",
+    "agentops_otel_instrumentors.anthropic",
+    "agentops_otel_instrumentors._stainless",
+    f"{OURS}.engine.bodies",
+    f"{OURS}.engine.call",
+    f"{OURS}.engine.reading",
+    f"{OURS}.engine.streams",
+    f"{OURS}.conventions.attributes",
+    f"{OURS}.conventions.messages",
+    f"{OURS}.conventions.plain",
+    f"{OURS}.conventions.secrets",
+    f"{OURS}.accounting.enrichment",
+    f"{OURS}.accounting.prices",
+    f"{OURS}.accounting.record",
+    f"{OURS}.accounting.tally",
+    f"{OURS}.sessions.doubles",
+    f"{OURS}.sessions.events",
+    f"{OURS}.sessions.processor",
+    f"{OURS}.redaction",
+    f"{OURS}.store.rows",
+    f"{OURS}.store.schema",
+    f"{OURS}.store.sqlite",
+    f"{OURS}.store.owners",
+)
+SENDING = (
+    f"{OURS}.receivers",
+    f"{OURS}.otlp.bodies",
+    f"{OURS}.otlp.sending",
+    f"{OURS}.otlp.transport",
+    f"{OURS}.spool.file",
+    f"{OURS}.spool.spool",
+)
+KINDS = (RuntimeError, MemoryError, RecursionError)
+
+NOT_POINTS = {
+    # The guards themselves, and constructors and settings that run before there is anything to guard.
+    "Recorder.guarded", "_guarded", "Sending._guarded",
+    "ActionEvent", "Event.__init__",
+}  # fmt: skip
+
+
+def functions(module_name: str) -> Iterator[tuple[str, FunctionType]]:
+    """The functions and methods that a module defines, by name."""
+    module = importlib.import_module(module_name)
+    for name, thing in vars(module).items():
+        if inspect.isfunction(thing) and thing.__module__ == module_name:
+            yield name, thing
+        elif inspect.isclass(thing) and thing.__module__ == module_name:
+            for method, found in vars(thing).items():
+                plain = found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
+                plain = plain.fget if isinstance(plain, property) else plain
+                if inspect.isfunction(plain) and plain.__module__ == module_name:
+                    yield f"{name}.{method}", plain
+
+
+def points(modules: tuple[str, ...]) -> Iterator[Any]:
+    for module in modules:
+        for name, function in functions(module):
+            if (
+                name.endswith(("__init__", "__new__", "after_fork"))
+                or name in NOT_POINTS
+                or function.__code__.co_freevars
+            ):
+                continue
+            yield pytest.param(function, id=f"{module.rpartition('otel')[2].lstrip('._')}:{name}")
+
+
+def broken(kind: type[Exception]) -> CodeType:
+    """The code of a function that raises, whatever it is called with."""
+    source = f"def injected(*arguments, **options): raise {kind.__name__}('injected')"
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return names["injected"].__code__  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def provider():
+    def chat(request):
+        if request.body["model"] == "fails":
+            return Answer.json({"error": {"message": "no"}}, status=401)
+        body = bodies.chat("hello", usage=bodies.chat_usage(10, 5))
+        return Answer.sse(streams.chat_chunks(body)) if request.body.get("stream") else Answer.json(body)
+
+    def message(request):
+        body = bodies.message("hello", usage=bodies.message_usage(10, 5))
+        return Answer.sse(streams.message_events(body)) if request.body.get("stream") else Answer.json(body)
+
+    with Provider({"/v1/chat/completions": chat, "/v1/messages": message}) as made:
+        yield made
+
+
+class Program:
+    """What a user does: every call says what it saw."""
+
+    def __init__(self, provider: Any) -> None:
+        self.openai = openai.OpenAI(api_key="x", base_url=provider.openai_url, max_retries=0)
+        self.anthropic = anthropic.Anthropic(api_key="x", base_url=provider.anthropic_url, max_retries=0)
+
+    def run(self, session: Any, decorated: Any) -> list[Any]:
+        ask = [{"role": "user", "content": "x"}]
+        seen: list[Any] = []
+        chat = self.openai.chat.completions
+        seen.append(chat.create(model="gpt-4o-mini", messages=ask).choices[0].message.content)
+        for options in ({}, {"stream_options": {"include_usage": True}}):
+            chunks = list(chat.create(model="gpt-4o-mini", messages=ask, stream=True, **options))
+            seen.append([chunk.choices[0].delta.content for chunk in chunks if chunk.choices])
+        try:
+            chat.create(model="fails", messages=ask)
+        except openai.AuthenticationError as error:
+            seen.append(str(error))
+        seen.append(chat.with_raw_response.create(model="gpt-4o-mini", messages=ask).parse().choices[0].message.content)
+        create = self.anthropic.messages.create
+        seen.append(create(model="claude-sonnet-4-6", max_tokens=9, messages=ask).content[0].text)
+        with self.anthropic.messages.stream(model="claude-sonnet-4-6", max_tokens=9, messages=ask) as stream:
+            seen.append("".join(stream.text_stream))
+        seen.append(
+            [event.type for event in create(model="claude-sonnet-4-6", max_tokens=9, messages=ask, stream=True)]
+        )
+        seen.append(decorated(3))
+        try:
+            decorated(None)
+        except TypeError as error:
+            seen.append(str(error))
+        if session is not None:
+            session.record(ActionEvent("act", params={"a": 1}, returns="b"))
+            session.record(ToolEvent("tool", returns=1))
+            session.record(LLMEvent(prompt="a", completion="b", model="gpt-4o", prompt_tokens=1, completion_tokens=1))
+            session.record(ErrorEvent(exception=ValueError("x")))
+            session.add_tags(["a"])
+            session.get_analytics()
+            session.end_session("Success")
+        return seen
+
+    def close(self) -> None:
+        self.openai.close()
+        self.anthropic.close()
+
+
+def double(value: Any) -> Any:
+    return value + value
+
+
+@pytest.fixture(scope="module")
+def program(provider):
+    made = Program(provider)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def expected(program):
+    return program.run(None, double)
+
+
+def survive(function: FunctionType, kind: type[Exception], program: Program, **settings: Any) -> tuple[Any, Client]:
+    """What the program sees while this function raises, from before the start of the session to after its end."""
+    client = Client()
+    client.faults.strict = False
+    session = client.init(Configuration.read(isolated=True, log_summary=False, max_wait_time=300, **settings))
+    original = function.__code__
+    function.__code__ = broken(kind)
+    try:
+        another = client.start_session(["second"])
+        seen = program.run(another, client.decorators.made("action", double))
+        client.flush(0.3)
+    finally:
+        function.__code__ = original
+    session.end_session("Success")
+    client.shut_down()
+    return seen, client
+
+
+def kind_of(function: FunctionType) -> type[Exception]:
+    return KINDS[len(function.__qualname__) % len(KINDS)]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog):
+    caplog.set_level(logging.CRITICAL)
+
+
+@pytest.mark.parametrize("function", list(points(READING)))
+def test_23_no_fault_of_ours_reaches_the_program(function, program, expected, tmp_path):
+    seen, _ = survive(function, kind_of(function), program, store=str(tmp_path / "sessions.db"))
+    assert seen == expected
+
+
+@pytest.fixture(scope="module")
+def collector():
+    with Collector() as made:
+        yield made
+
+
+@pytest.mark.parametrize("function", list(points(SENDING)))
+def test_23_no_fault_in_sending_reaches_the_program(function, program, expected, collector, tmp_path):
+    seen, _ = survive(function, kind_of(function), program, store=str(tmp_path / "sessions.db"), endpoint=collector.url)
+    assert seen == expected
+
+
+def test_23_the_faults_are_found_and_counted(program, expected, tmp_path):
+    """The injection does what it says: a response that cannot be read is counted, and its span still exported."""
+    (found,) = [function for name, function in functions(_openai_chat.__name__) if name == "response"]
+    seen, client = survive(found, RuntimeError, program, store=str(tmp_path / "sessions.db"))
+    assert seen == expected
+    assert client.faults.counts["engine.response"] >= 3
+    assert os.path.getsize(tmp_path / "sessions.db") > 0  # noqa: PTH202
