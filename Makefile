@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format matrix bench serve clean
+.PHONY: help demo test lint format matrix bench soak serve clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,10 @@ matrix:          ## tests on every Python here, with the oldest and newest libra
 
 bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
 	@$(BIN)/python benchmarks/calls.py
+
+soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every fault there is
+	@$(BIN)/python scripts/soak $(ARGS)
+	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
 
 clean:           ## remove what was made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
