@@ -20,7 +20,7 @@ from agentops_otel.sessions.doubles import Doubles
 from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
