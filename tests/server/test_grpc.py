@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from otlp_requests import protobuf_request
 from span_records import SESSION, llm, root, span, tool
 
-from agentops_otel.receivers import span_of
+from agentops_otel.otlp.bodies import span_of
 from agentops_otel.server.grpc_intake import GrpcIntake
 from agentops_otel.server.intake import Intake
 from agentops_otel.server.keys import Keys
