@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agentops_otel.client import default as client
 from agentops_otel.configuration import Configuration, ConfigurationError
 from agentops_otel.conventions import names
+from agentops_otel.diagnosis import Diagnosis, diagnose
 
 if TYPE_CHECKING:
     from agentops_otel.sessions.events import Event
@@ -253,3 +254,11 @@ def flush(seconds: float | None = None) -> bool:
 def stop_instrumenting() -> None:
     """Leave all client libraries as they were."""
     client.registry.uninstrument()
+
+
+def doctor() -> Diagnosis:
+    """What is captured here and what is not, library by library; `print(agentops_otel.doctor())` for people.
+
+    It imports no library, changes nothing and never raises.
+    """
+    return diagnose(client)

@@ -6,6 +6,7 @@ import functools
 import re
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from agentops_otel.engine import Arguments, Instrumentor, Operation, Sent, Server
 
@@ -30,6 +31,11 @@ class StainlessInstrumentor(Instrumentor):
         super().__init__()
         self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, Server]] = weakref.WeakKeyDictionary()
         self._route = functools.lru_cache(maxsize=1024)(self._match)
+
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """The kinds of calls that are captured."""
+        return list(cls.routes.values())
 
     def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
         """The call that these request options make."""
@@ -62,8 +68,8 @@ class StainlessInstrumentor(Instrumentor):
         url = instance.base_url
         known = self._servers.get(instance)
         if known is None or known[0] is not url:
-            port = url.port or (80 if url.scheme == "http" else 443)
-            known = (url, Server(self._provider(instance, url.host or ""), url.host or None, port))
+            host = urlsplit(str(url)).hostname or ""
+            known = (url, Server.at(self._provider(instance, host), str(url)))
             self._servers[instance] = known
         return known[1]
 

@@ -16,6 +16,7 @@ _PROVIDERS: Final = {
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
     "x_ai": "x-ai",
+    "xai": "x-ai",
     "mistral_ai": "mistral",
     "moonshot_ai": "moonshotai",
     "portkey": "",  # a gateway: the model's own name tells whose bill it goes on

@@ -108,7 +108,7 @@ class Tally:
     """The statistics of one session, fed one record at a time, children before their parents.
 
     A model call that is seen twice (a framework's span around a client's, two instrumentations of one
-    client) counts once: the innermost span is the call, the spans above it are not. An error that
+    client) counts once: the innermost span is the call, the spans above it are not. So does a tool's run. An error that
     several spans report on its way up counts once, where it arose.
     """
 
@@ -125,6 +125,8 @@ class Tally:
     # Parents that are still to come, of model calls and of errors that are counted already.
     _called_below: set[str] = field(default_factory=set)
     _failed_below: set[str] = field(default_factory=set)
+    # The same of tools: (parent, tool) of a run whose own parent may tell of it too.
+    _ran_below: set[tuple[str | None, str]] = field(default_factory=set)
     # Background responses whose usage comes with a later fetch: response id -> provider and model that they count for.
     _awaited: dict[str, tuple[str, str]] = field(default_factory=dict)
     # Exceptions that spans have reported, by type: an event that is recorded of one of them is no second error.
@@ -192,10 +194,18 @@ class Tally:
             return
         kind = read_text(attributes, names.SPAN_KIND)
         if kind == names.KIND_TOOL or attributes.get(names.OPERATION_NAME) == names.EXECUTE_TOOL:
-            self.tool_calls += 1
-            self.total.charge(cost_of(attributes))
+            self._add_tool(record)
         elif kind in _ACTION_KINDS:
             self.actions += 1
+
+    def _add_tool(self, record: SpanRecord) -> None:
+        """A tool's run, told by whoever asked for it and by whoever ran it, one right below the other, counts once."""
+        tool = str(record.attributes.get(names.TOOL_NAME) or record.name)
+        if (record.span_id, tool) not in self._ran_below:
+            self.tool_calls += 1
+        self._ran_below.discard((record.span_id, tool))
+        self._ran_below.add((record.parent_id, tool))
+        self.total.charge(cost_of(record.attributes))
 
     def _add_call(self, record: SpanRecord) -> None:
         attributes = record.attributes

@@ -44,6 +44,12 @@ _FINISH_REASONS = {
     "function_call": "tool_call",
     "refusal": "content_filter",
     "incomplete:content_filter": "content_filter",
+    "REASON_STOP": "stop",
+    "REASON_MAX_LEN": "length",
+    "REASON_MAX_CONTEXT": "length",
+    "REASON_TOOL_CALLS": "tool_call",
+    "sensitive": "content_filter",
+    "eos_token": "stop",
 }
 
 

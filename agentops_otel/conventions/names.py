@@ -22,12 +22,14 @@ INVOKE_WORKFLOW: Final = "invoke_workflow"
 MODERATION: Final = "moderation"
 # Nor a reranking: documents are scored, nothing is generated or retrieved.
 RERANK: Final = "rerank"
+# A request over MCP that is no tool call; the conventions name it by its method alone.
+MCP_REQUEST: Final = "mcp"
 
 MODEL_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT, EMBEDDINGS})
 """Operations that a provider bills: the only ones whose tokens are summed."""
 SUBJECT_OPERATIONS: Final = MODEL_OPERATIONS | {EXECUTE_TOOL, CREATE_AGENT, INVOKE_AGENT, INVOKE_WORKFLOW, RETRIEVAL}
 """Operations whose spans are named after what they act on, too."""
-UNNAMED_OPERATIONS: Final = frozenset({MODERATION, RERANK})
+UNNAMED_OPERATIONS: Final = frozenset({MCP_REQUEST, MODERATION, RERANK})
 """Operations that the conventions have no word for: their spans carry no operation name."""
 
 # --- Request ---------------------------------------------------------------------------------------
@@ -97,6 +99,15 @@ TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
 AGENT_NAME: Final = "gen_ai.agent.name"
 AGENT_ID: Final = "gen_ai.agent.id"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+
+# --- MCP -------------------------------------------------------------------------------------------
+MCP_METHOD: Final = "mcp.method.name"
+MCP_PROTOCOL: Final = "mcp.protocol.version"
+MCP_RESOURCE: Final = "mcp.resource.uri"
+PROMPT_NAME: Final = "gen_ai.prompt.name"
+RPC_STATUS: Final = "rpc.response.status_code"
+TOOL_ERROR: Final = "tool_error"
+"""The `error.type` of a tool that answered that it failed."""
 
 # --- Errors, servers -------------------------------------------------------------------------------
 ERROR_TYPE: Final = "error.type"

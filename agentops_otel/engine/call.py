@@ -57,6 +57,7 @@ class Recorder:
     def begin(self, sent: Sent, context: Context | None = None) -> Call | None:
         """Start the span of a call, in this context or in the current one; None where the trace is not recorded."""
         operation = sent.operation
+        context = sent.context if context is None else context
         request = self.guarded("request", Request, operation.request, sent.arguments)
         attributes = self._attributes(operation, sent.server, request)
         if self.content and operation.content is not None:
@@ -71,7 +72,8 @@ class Recorder:
 
     def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
         attributes: dict[str, Any] = self.guarded("request attributes", dict, write_request, request)
-        attributes[names.SPAN_KIND] = operation.kind
+        if operation.kind:
+            attributes[names.SPAN_KIND] = operation.kind
         if operation.name not in names.UNNAMED_OPERATIONS:
             attributes[names.OPERATION_NAME] = operation.name
         if server.provider:
@@ -136,7 +138,7 @@ class Call:
         attributes: dict[str, Any] = {}
         if answer is not None:
             attributes = self.recorder.guarded("response", dict, self._answered, answer, True)
-        attributes[names.ERROR_TYPE] = plain.error_type(error)
+        attributes.setdefault(names.ERROR_TYPE, plain.error_type(error))
         self.recorder.guarded("error", dict, self._describe, error)
         self._end(attributes)
 
@@ -220,6 +222,8 @@ def _said(operation: Operation, answer: Any) -> dict[str, Any]:
 
 
 def _named(operation: Operation, request: Request) -> str:
+    if operation.title:
+        return plain.text(operation.title)
     subject = request.subject if operation.name in names.SUBJECT_OPERATIONS else None
     return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
 

@@ -49,7 +49,13 @@ def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any,
         watch.failed(error)
         raise
     finally:
-        chunks.close()
+        # A library that keeps a span of its own current across its yields puts back, as it is closed, what was
+        # current when it began: our span. The reader's context is the reader's.
+        token = otel_context.attach(otel_context.get_current())
+        try:
+            chunks.close()
+        finally:
+            otel_context.detach(token)
 
 
 async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
@@ -76,4 +82,8 @@ async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerat
         watch.failed(error)
         raise
     finally:
-        await chunks.aclose()
+        token = otel_context.attach(otel_context.get_current())
+        try:
+            await chunks.aclose()
+        finally:
+            otel_context.detach(token)

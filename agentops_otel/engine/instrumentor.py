@@ -33,6 +33,9 @@ _SILENCE = frozenset(
     }
 )
 
+_STREAMS = (("__next__",), ("__anext__",), ("__iter__", "close"), ("__aiter__", "aclose"))
+"""Methods by which a stream is known; some make an iterator for each reader, and have to be closed."""
+
 _PLAIN, _AWAITABLE, _STREAM, _RAW, _GENERATOR, _ASYNC_GENERATOR = range(6)
 
 
@@ -46,8 +49,10 @@ class Instrumentor:
 
     library: ClassVar[str]
     """The import name."""
+    distribution: ClassVar[str] = ""
+    """What is installed, where that is called otherwise than what is imported."""
     requires: ClassVar[str] = ""
-    """The versions that are tested; others are tried."""
+    """The versions that are tested, as `>=1.2,<4`; others are tried."""
     provider: ClassVar[str] = ""
     targets: ClassVar[Mapping[str, Operation | None]] = {}
     """`"module:Class.method"` to the operation; None where `sent` tells the operation."""
@@ -61,6 +66,11 @@ class Instrumentor:
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._streams = StreamClasses()
         self._kinds: dict[type, int] = {}
+
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """The kinds of calls that are captured."""
+        return [operation for operation in cls.targets.values() if operation is not None]
 
     def instrument(self, recorder: Recorder) -> None:
         """Wrap every target that this version of the library has; a second time only changes the recorder."""
@@ -152,7 +162,10 @@ class Instrumentor:
             if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
                 return None
             sent = self.sent(operation, instance, arguments)
-            return None if sent is None else recorder.begin(sent)
+            call = None if sent is None else recorder.begin(sent)
+            if call is not None and call.operation.carry is not None:
+                recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
+            return call
         except Exception as error:
             recorder.faults.note("engine.begin", error)
             return None
@@ -239,7 +252,7 @@ def _kind_of(result: Any) -> int:
         return _GENERATOR
     if inspect.isasyncgen(result):
         return _ASYNC_GENERATOR
-    if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+    if any(all(hasattr(kind, name) for name in methods) for methods in _STREAMS):
         return _STREAM
     if hasattr(kind, "parse") and hasattr(result, "http_response"):
         return _RAW

@@ -12,6 +12,8 @@ from opentelemetry.trace import SpanKind
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from agentops_otel.conventions.model import Content, Output, Request, Response
 
 Arguments = Mapping[str, Any]
@@ -35,11 +37,16 @@ class Operation:
     content: Callable[[Arguments], Content] | None = None
     output: Callable[[Any], Output] | None = None
     kind: str = names.KIND_LLM
+    """`agentops.span.kind`; empty for work that is none of the kinds that sessions count."""
     span_kind: SpanKind = SpanKind.CLIENT
     whole: bool = False
     """Whether what the library itself asks on the way is part of it, and makes no spans of its own."""
     covers: bool = False
     """Whether the model calls that are made on its way, by whichever library, are part of it: it asks through them."""
+    title: str = ""
+    """What its spans are called, where conventions say something else than operation and subject."""
+    carry: Callable[[Arguments, Context], None] | None = None
+    """Puts the trace context of the call into what is sent, where a protocol's conventions say so."""
     within: str = ""
     """Where an answer that is no stream itself keeps one: `"stream"` for `answer["stream"]`."""
     each: Operation | None = None
@@ -74,3 +81,5 @@ class Sent:
     arguments: Arguments
     server: Server
     library: str = ""
+    context: Context | None = None
+    """Where it comes from, if not from what is current: a caller in another process."""

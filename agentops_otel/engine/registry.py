@@ -26,15 +26,15 @@ class Registry:
     _hooked: set[str] = field(default_factory=set)
     _active: dict[str, Instrumentor] = field(default_factory=dict)
     _recorder: Recorder | None = None
+    off: frozenset[str] = frozenset()
+    """Libraries that the program wants left alone; `*` for all."""
 
     def instrument(self, recorder: Recorder, disabled: Iterable[str] = ()) -> None:
         """Instrument every known library that is or will be imported, except those `disabled` by name (`*`: all)."""
         self._recorder = recorder
-        off = set(disabled)
-        for point in entry_points(group=GROUP):
-            self._known.setdefault(point.name, point)
-        for library in self._known:
-            if library in off or "*" in off:
+        self.off = frozenset(disabled)
+        for library in self.known():
+            if library in self.off or "*" in self.off:
                 continue
             if library in self._active:
                 self._active[library].instrument(recorder)
@@ -50,6 +50,21 @@ class Registry:
         for instrumentor in self._active.values():
             instrumentor.uninstrument()
         self._active.clear()
+
+    def known(self) -> list[str]:
+        """The libraries that there is an instrumentor for, by import name, installed or not."""
+        for point in entry_points(group=GROUP):
+            self._known.setdefault(point.name, point)
+        return list(self._known)
+
+    def instrumentor_of(self, library: str) -> type[Instrumentor]:
+        """The instrumentor of a known library; it does not import the library.
+
+        Raises:
+            Exception: whatever its module raises; it may be an outsider's.
+        """
+        found: type[Instrumentor] = self._known[library].load()
+        return found
 
     def status(self) -> dict[str, dict[str, list[str]]]:
         """For each instrumented library the targets that were found in it and those it no longer has."""
@@ -71,7 +86,7 @@ class Registry:
         if recorder is None or module.__name__ in self._active:
             return
         try:
-            instrumentor: Instrumentor = self._known[module.__name__].load()()
+            instrumentor = self.instrumentor_of(module.__name__)()
             self._active[module.__name__] = instrumentor
             instrumentor.instrument(recorder)
         except Exception as error:

@@ -7,7 +7,10 @@ import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.trace import SpanKind
+
 from agentops_otel.accounting.dialects import tells_of_call
+from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -27,8 +30,14 @@ def _library(scope: str) -> frozenset[str]:
     return frozenset(re.split(r"[._-]", scope)) - _COMMON_WORDS
 
 
+def _is_call(span: ReadableSpan | OwnSpan) -> bool:
+    """Whether a span tells of a call of a model, or of one over MCP: the side that asks."""
+    attributes = span.attributes or {}
+    return span.kind is not SpanKind.SERVER and (tells_of_call(attributes) or names.MCP_METHOD in attributes)
+
+
 class Doubles:
-    """Follows the model calls that are open, to know a second span of the same call when it comes.
+    """Follows the calls that are open, to know a second span of the same call when it comes.
 
     Two spans are of one call where one is the other's child and both scopes name the same library: a client
     that traces itself, or another instrumentation beside ours. Ours is kept; between two others, the outer one.
@@ -36,20 +45,24 @@ class Doubles:
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[frozenset[str], bool, int | None]] = {}
-        # Outer doubles, with their parents: what is below them moves up.
+        # Doubles, with their parents: what is below them moves up.
         self._left_out: OrderedDict[int, int | None] = OrderedDict()
 
     def started(self, span: ReadableSpan | OwnSpan) -> None:
         """A span has started."""
-        if not tells_of_call(span.attributes or {}) or span.context is None:
+        if span.context is None or not _is_call(span):
             return
         library, is_ours, parent_id = self._told(span)
         self._open[span.context.span_id] = (library, is_ours, parent_id)
         around = self._open.get(parent_id) if parent_id is not None else None
-        if around is not None and is_ours and not around[1] and library & around[0]:
+        if around is None or not library & around[0]:
+            return
+        if not is_ours:
+            self._left_out[span.context.span_id] = parent_id
+        elif not around[1]:
             self._left_out[parent_id] = around[2]  # type: ignore[index]
-            while len(self._left_out) > _KEPT:
-                self._left_out.popitem(last=False)
+        while len(self._left_out) > _KEPT:
+            self._left_out.popitem(last=False)
 
     def ended(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has ended; True if another one tells of the same call and is kept instead."""
@@ -59,7 +72,7 @@ class Doubles:
         self._open.pop(span_id, None)
         if span_id in self._left_out:
             return True
-        if not tells_of_call(span.attributes or {}):
+        if not _is_call(span):
             return False
         library, is_ours, parent_id = self._told(span)
         around = self._open.get(parent_id) if parent_id is not None else None

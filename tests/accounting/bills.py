@@ -66,6 +66,7 @@ PLAIN = [
     Bill("gemini-2.5-flash", "gcp.gemini", "gemini-2.5-flash", used(100, 50), "100 * 0.30 + 50 * 2.50"),
     Bill("llama on groq", "groq", "llama-3.3-70b-versatile", used(100, 50), "100 * 0.59 + 50 * 0.79"),
     Bill("mistral-large", "mistral_ai", "mistral-large-latest", used(100, 50), "100 * 2 + 50 * 6"),
+    Bill("grok-4, as its SDK names it", "xai", "grok-4-0709", used(100, 50), "100 * 3 + 50 * 15"),
     Bill("grok-4", "x_ai", "grok-4-0709", used(100, 50), "100 * 3 + 50 * 15"),
     Bill("gpt-oss on groq", "groq", "openai/gpt-oss-120b", used(100, 50), "100 * 0.15 + 50 * 0.60"),
     Bill("llama on together", "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", used(100, 50), "100 * 0.88 + 50 * 0.88"),

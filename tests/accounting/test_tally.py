@@ -31,6 +31,20 @@ def totals(*records):
     return {name: value for name, value in Tally.of(records).totals().items() if value}
 
 
+@pytest.mark.parametrize(
+    ("inner", "outer", "count"),
+    [
+        ("search", "search", 1),  # whoever asked for it, and whoever ran it
+        ("search", "plan", 2),
+    ],
+)
+def test_a_tool_s_run_that_is_told_twice_counts_once(inner, outer, count):
+    above = tool(outer, start=0, end=2)
+    below = tool(inner, start=0.5, end=1, parent_id=above.span_id)
+    assert counts(above, below) == (0, count, 0, 0)
+    assert counts(below, above, tool(inner, start=3, end=4)) == (0, count + 1, 0, 0)
+
+
 # --- What counts as what ---------------------------------------------------------------------------------
 
 KINDS = [

@@ -33,7 +33,7 @@ TYPES = {
     """,
     "string": """
         error.type gen_ai.agent.id gen_ai.agent.name gen_ai.conversation.id gen_ai.data_source.id gen_ai.operation.name
-        gen_ai.output.type
+        gen_ai.output.type gen_ai.prompt.name
         gen_ai.provider.name gen_ai.request.model gen_ai.request.previous_response.id gen_ai.request.reasoning.level
         gen_ai.request.stream_cursor gen_ai.retrieval.query.text gen_ai.response.id gen_ai.response.model gen_ai.response.status
         gen_ai.tool.call.id gen_ai.tool.description gen_ai.tool.name gen_ai.tool.type gen_ai.workflow.name

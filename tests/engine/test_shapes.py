@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Content, Documents, Request, Response, ToolResult, Usage
-from agentops_otel.engine import Instrumentor, Operation, Server
+from agentops_otel.engine import Instrumentor, Operation, Sent, Server
 
 
 class Events:
@@ -86,6 +86,22 @@ class Client:
         yield 1
         self.ask(model)
 
+    def iterable(self, model):
+        return Events([1, 2, 3])
+
+    def traced(self, model, count=3):
+        """As a library that keeps a span of its own current across its yields."""
+        with trace.use_span(trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)):
+            yield from range(count)
+
+    async def atraced(self, model, count=3):
+        with trace.use_span(trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)):
+            for number in range(count):
+                yield number
+
+    def send(self, name, meta):
+        return {"n": 1, **meta}
+
     def within(self, model):
         return {"stream": Events([1, 2, 3]), "id": "r-1"}
 
@@ -127,6 +143,14 @@ _SEARCH = Operation(
     kind=names.KIND_OPERATION,
 )
 _WHOLE = replace(_ASK, whole=True)
+_SEND = Operation(
+    name=names.MCP_REQUEST,
+    title="tools/list",
+    request=lambda _: Request(more={"mcp.method.name": "tools/list"}),
+    response=lambda _: Response(),
+    kind="",
+    carry=lambda told, context: told["meta"].update(carried=trace.get_current_span(context).get_span_context().span_id),
+)
 _WITHIN = Operation(name=names.CHAT, request=_ASK.request, response=response, fold=fold, within="stream")
 
 
@@ -138,6 +162,8 @@ class Shapes(Instrumentor):
     targets: ClassVar = {
         **{f"shapes:Client.{name}": _ASK for name in ("ask", "ask_static", "ask_class", "stream", "astream")},
         "shapes:Client.awaited_stream": _ASK,
+        **{f"shapes:Client.{name}": _ASK for name in ("iterable", "traced", "atraced")},
+        "shapes:Client.send": _SEND,
         "shapes:Client.within": _WITHIN,
         **{f"shapes:Client.{name}": _WHOLE for name in ("whole", "awhole", "whole_stream", "awhole_stream")},
         "shapes:Client.tool": _TOOL,
@@ -296,6 +322,39 @@ async def test_an_async_generator_that_is_cancelled_fails_its_call(shaped, caplo
     assert "detach" not in caplog.text
 
 
+@pytest.mark.parametrize("left", ["read", "closed", "dropped"])
+def test_a_library_that_keeps_a_span_current_across_yields_leaves_none_of_ours(shaped, left):
+    before = trace.get_current_span()
+    stream = shaped.library().traced("m")
+    next(stream)
+    assert trace.get_current_span() is before
+    if left == "read":
+        assert list(stream) == [1, 2]
+    elif left == "closed":
+        stream.close()
+    del stream
+    gc.collect()
+    assert trace.get_current_span() is before
+    assert told(shaped.span)[0] == "chat m"
+
+
+async def test_the_same_of_async_generators(shaped):
+    before = trace.get_current_span()
+    stream = shaped.library().atraced("m")
+    assert await anext(stream) == 0
+    assert trace.get_current_span() is before
+    await stream.aclose()
+    assert trace.get_current_span() is before
+    assert told(shaped.span)[3] == "abandoned"
+
+
+def test_a_stream_that_makes_an_iterator_for_each_reader(shaped):
+    stream = shaped.library().iterable("m")
+    assert type(stream) is Events
+    assert list(stream) == [1, 2, 3]
+    assert told(shaped.span) == ("chat m", "unset", 3, None)
+
+
 # --- Streams within, tools, retrievals -------------------------------------------------------------------
 
 
@@ -356,3 +415,38 @@ def test_what_is_asked_between_the_chunks_of_a_whole_call_is_a_call(shaped):
     for _ in client.whole_stream("m"):
         client.ask("n")
     assert [span.name for span in shaped.spans] == ["chat n", "chat m"]
+
+
+def test_a_request_may_have_a_title_and_no_kind_and_carry_its_context(shaped):
+    meta = {}
+    shaped.library().send("x", meta)
+    attributes = shaped.span.attributes
+    assert (shaped.span.name, attributes["mcp.method.name"]) == ("tools/list", "tools/list")
+    assert names.SPAN_KIND not in attributes
+    assert names.OPERATION_NAME not in attributes
+    assert f"{meta['carried']:016x}" == shaped.span.span_id
+
+
+def test_a_call_may_come_from_another_process(shaped, monkeypatch):
+    root = trace.get_current_span(shaped.session.context).get_span_context()
+    remote = trace.SpanContext(root.trace_id, 7, True, trace.TraceFlags(1))
+    context = trace.set_span_in_context(trace.NonRecordingSpan(remote))
+    monkeypatch.setattr(
+        Shapes, "sent", lambda self, operation, instance, told: Sent(operation, told, Server(""), "shapes", context)
+    )
+    shaped.library().ask("m")
+    assert shaped.span.parent_id == f"{7:016x}"
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://api.x.ai/v1", ("x", "api.x.ai", 443)),
+        ("http://127.0.0.1:8080", ("x", "127.0.0.1", 8080)),
+        ("http://here", ("x", "here", 80)),
+        ("", ("x", None, 443)),
+    ],
+)
+def test_a_server_by_its_url(url, server):
+    found = Server.at("x", url)
+    assert (found.provider, found.address, found.port) == server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,23 @@ pytest.register_assert_rewrite("comparison", "replay")
 
 from comparison import Comparison, Stage  # noqa: E402
 
+# Tests of one library alone, where the contract and the recordings have no shape for it.
+collect_ignore = [f"test_{library}.py" for library in ("mcp", "xai_sdk") if find_spec(library) is None]
+
 
 def pytest_configure(config):
     # cohere, in its own embed: warnings of pydantic's that are no fault of the program, nor of ours.
     for warning in ("Accessing the 'model_fields'", "The `parse_obj` method"):
         config.addinivalue_line("filterwarnings", f"ignore:{warning}:DeprecationWarning")
+
+
+def pytest_collection_modifyitems(items):
+    """What a library leaks is not a fault of its test."""
+    for item in items:
+        row = getattr(item, "callspec", None) and item.callspec.params.get("row")
+        if getattr(row, "leaks", False):
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ class Row:
     """Attributes of its span, whole or streamed."""
     stream_expected: Mapping[str, Any] = field(default_factory=dict)
     """What is different where it is streamed."""
+    leaks: bool = False
+    """The library itself leaves connections to the garbage collector, here or there."""
     has_async: bool = True
     streams_async: bool = True
 

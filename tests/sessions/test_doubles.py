@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 from trees import tree
 
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5, "gen_ai.request.model": "m"}
+MCP = {"mcp.method.name": "tools/list"}
 THEIRS = {"openinference.span.kind": "LLM", "llm.token_count.prompt": 5, "llm.model_name": "m"}
 
 
@@ -24,7 +26,8 @@ def session(make_watched):
                 provider.tracer_of(scope.removeprefix("agentops_otel.")) if scope.startswith("agentops_otel") else None
             )
             tracer = tracer or watched.foreign(scope)
-            span = tracer.start_span(name, context=contexts[-1], attributes=attributes)
+            kind = SpanKind.SERVER if name == "SERVER" else SpanKind.CLIENT
+            span = tracer.start_span(name, context=contexts[-1], kind=kind, attributes=attributes)
             opened.append(span)
             contexts.append(trace.set_span_in_context(span, contexts[-1]))
         for span in reversed(opened):
@@ -67,6 +70,14 @@ def session(make_watched):
             ["  ours", "    http"],
             1,
         ),
+        # Requests over MCP; the side that answers is no double of the side that asks, and moves up.
+        ([("agentops_otel.mcp", "ours", MCP), ("mcp-python-sdk", "theirs", MCP)], ["  ours"], 0),
+        (
+            [("agentops_otel.mcp", "ours", MCP), ("mcp-python-sdk", "theirs", MCP), ("mcp-python-sdk", "SERVER", MCP)],
+            ["  ours", "    SERVER"],
+            0,
+        ),
+        ([("mcp-python-sdk", "theirs", MCP)], ["  theirs"], 0),
         # Three of one call.
         (
             [
