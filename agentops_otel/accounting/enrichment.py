@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from agentops_otel.conventions.model import Usage
 
 
+_REGIONAL = frozenset({"aws.bedrock"})
+"""Where the price is that of what was asked for, `us.anthropic.claude...`: the answer has the model's plain name."""
+
+
 def enrich(
     attributes: Mapping[str, Any],
     prices: Prices,
@@ -91,6 +95,8 @@ def _models(attributes: Mapping[str, Any], prices: Prices) -> list[str]:
     of no model has no price, but its provider may say what it cost.
     """
     answered, asked = read_text(attributes, names.RESPONSE_MODEL), read_text(attributes, names.REQUEST_MODEL)
+    if asked and read_text(attributes, names.PROVIDER_NAME) in _REGIONAL:
+        answered, asked = asked, answered
     models = [answered or asked or ""]
     if asked and asked != models[0]:
         models.append(asked)

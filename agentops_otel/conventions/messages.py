@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _FINISH_REASONS = {
-    "COMPLETE": "stop",
-    "ERROR": "error",
-    "ERROR_LIMIT": "length",
-    "ERROR_TOXIC": "content_filter",
-    "MAX_TOKENS": "length",
-    "STOP_SEQUENCE": "stop",
-    "TOOL_CALL": "tool_call",
+    "complete": "stop",
+    "error": "error",
+    "error_limit": "length",
+    "error_toxic": "content_filter",
+    "max_tokens": "length",
+    "stop_sequence": "stop",
+    "tool_call": "tool_call",
     "model_length": "length",
     "end_turn": "stop",
-    "stop_sequence": "stop",
     "completed": "stop",
-    "max_tokens": "length",
     "incomplete:max_output_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_call",
@@ -44,12 +42,19 @@ _FINISH_REASONS = {
     "function_call": "tool_call",
     "refusal": "content_filter",
     "incomplete:content_filter": "content_filter",
-    "REASON_STOP": "stop",
-    "REASON_MAX_LEN": "length",
-    "REASON_MAX_CONTEXT": "length",
-    "REASON_TOOL_CALLS": "tool_call",
+    "reason_stop": "stop",
+    "reason_max_len": "length",
+    "reason_max_context": "length",
+    "reason_tool_calls": "tool_call",
     "sensitive": "content_filter",
     "eos_token": "stop",
+    "content_filtered": "content_filter",
+    "finish": "stop",
+    "guardrail_intervened": "content_filter",
+    "length": "length",
+    "prohibited_content": "content_filter",
+    "safety": "content_filter",
+    "stop": "stop",
 }
 
 
@@ -94,7 +99,7 @@ def _message(message: Message, copy: plain.Copy, *, answered: bool) -> dict[str,
         written["name"] = copy.of(message.name)
     if answered:
         reason = message.finish_reason or "error"
-        written["finish_reason"] = copy.of(_FINISH_REASONS.get(reason, reason))
+        written["finish_reason"] = copy.of(_FINISH_REASONS.get(reason.lower(), reason))
     return written
 
 

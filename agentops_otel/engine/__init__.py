@@ -3,7 +3,7 @@
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
-from agentops_otel.engine.reading import Shape, fields, listed, read, read_text
+from agentops_otel.engine.reading import Shape, fields, listed, parsed, read, read_text
 from agentops_otel.engine.registry import Registry
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Shape",
     "fields",
     "listed",
+    "parsed",
     "read",
     "read_text",
 ]

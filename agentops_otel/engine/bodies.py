@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.engine.reading import parsed
-from agentops_otel.engine.streams import Watch, on_close
+from agentops_otel.engine.reading import Shape, parsed, read
+from agentops_otel.engine.streams import WATCH, StreamClasses, Watch, on_close
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from agentops_otel.engine.call import Call
 
@@ -85,6 +86,103 @@ class _Body(Watch):
         except ValueError:
             return False
         return True
+
+
+class _File(_Body):
+    """The body of an answer that is a dict with a file in it: it is read with what the file says in its place."""
+
+    __slots__ = ("_answer", "_left", "_place")
+
+    def __init__(self, call: Call, answer: Mapping[str, Any], place: str) -> None:
+        super().__init__(call, str(answer.get("contentType", "json")))
+        self._answer = {name: value for name, value in answer.items() if name != place}
+        self._place = place
+        length = read(answer, "ResponseMetadata.HTTPHeaders", {}).get("content-length", "")
+        self._left = int(length) if str(length).isdigit() else None
+        self.state = Shape(self._answer)
+
+    def passed(self, data: bytes) -> None:
+        """Take the next bytes; with the last of them the call ends, for few readers ask once more."""
+        super().passed(data)
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
+                self.exhausted()
+
+    def took(self, data: Any, limit: Any) -> None:
+        """Take what a reading method returned that was given this limit, or this buffer."""
+        if isinstance(data, list):
+            self.passed(b"".join(data))
+        elif isinstance(data, bytes):
+            self.passed(data)
+        elif isinstance(data, int) and limit is not None:
+            self.passed(bytes(memoryview(limit)[:data]))
+        whole = limit is None or (isinstance(limit, int) and limit < 0)
+        if whole or (not data and limit != 0):
+            self.exhausted()
+
+    async def awaited(self, data: Any, limit: Any) -> Any:
+        """The same of what is still to be awaited."""
+        self.reading = True
+        try:
+            told = await data
+        except BaseException as error:
+            self.failed(error)
+            raise
+        finally:
+            self.reading = False
+        self.call.recorder.guarded("body", dict, self.took, told, limit)
+        return told
+
+    def _parse(self) -> bool:
+        if not super()._parse():
+            return False
+        self.state = Shape({**self._answer, self._place: self.state})
+        return True
+
+
+def watch_file(file: Any, call: Call, answer: Mapping[str, Any], classes: StreamClasses) -> None:
+    """Watch the file of an answer: it stays what it is, and is read when and as its reader wants."""
+    body = _File(call, answer, call.operation.within)
+    classes.prepare(type(file), _FILE_METHODS)
+    vars(file)[WATCH] = body
+
+
+def _reading(method: Any) -> Any:
+    @functools.wraps(method)
+    def reader(self: Any, *args: Any, **kwargs: Any) -> Any:
+        body = vars(self).get(WATCH)
+        if body is None or body.reading:
+            return method(self, *args, **kwargs)
+        body.reading = True
+        try:
+            data = method(self, *args, **kwargs)
+        except BaseException as error:
+            body.failed(error)
+            raise
+        finally:
+            body.reading = False
+        limit = args[0] if args else next(iter(kwargs.values()), None)
+        if inspect.isawaitable(data):
+            return body.awaited(data, limit)
+        body.call.recorder.guarded("body", dict, body.took, data, limit)
+        return data
+
+    return reader
+
+
+def _closing(method: Any) -> Any:
+    @functools.wraps(method)
+    def close(self: Any) -> Any:
+        body = vars(self).get(WATCH)
+        if body is not None:
+            body.closed()
+        return method(self)
+
+    return close
+
+
+_FILE_METHODS = {"read": _reading, "readinto": _reading, "readlines": _reading, "close": _closing}
 
 
 def _read_along(http_response: Any, body: _Body) -> None:

@@ -54,8 +54,11 @@ class Recorder:
     seen_batches: set[str] = field(default_factory=set)
     """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
 
-    def begin(self, sent: Sent, context: Context | None = None) -> Call | None:
-        """Start the span of a call, in this context or in the current one; None where the trace is not recorded."""
+    def begin(self, sent: Sent, context: Context | None = None, started: float | None = None) -> Call | None:
+        """Start the span of a call, in this context or in the current one; None where the trace is not recorded.
+
+        `started` is the time of `time.perf_counter()` at which it began, if that was not now.
+        """
         operation = sent.operation
         context = sent.context if context is None else context
         request = self.guarded("request", Request, operation.request, sent.arguments)
@@ -67,8 +70,9 @@ class Recorder:
             context=self.parent() if context is None else context,
             kind=operation.span_kind,
             attributes=attributes,
+            start_time=None if started is None else _clock(started),
         )
-        return Call(self, span, sent, request) if span.is_recording() else None
+        return Call(self, span, sent, request, started) if span.is_recording() else None
 
     def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
         attributes: dict[str, Any] = self.guarded("request attributes", dict, write_request, request)
@@ -96,15 +100,18 @@ class Recorder:
 class Call:
     """One call under way. `finish` or `fail` ends its span; whichever comes first counts, the rest does nothing."""
 
-    __slots__ = ("_ticket", "first_chunk", "operation", "recorder", "request", "sent", "span", "started")
+    __slots__ = ("_ticket", "ended", "first_chunk", "operation", "recorder", "request", "sent", "span", "started")
 
-    def __init__(self, recorder: Recorder, span: Span, sent: Sent, request: Request) -> None:
+    def __init__(
+        self, recorder: Recorder, span: Span, sent: Sent, request: Request, started: float | None = None
+    ) -> None:
         self.recorder = recorder
         self.span = span
         self.sent = sent
         self.operation = sent.operation
         self.request = request
-        self.started = time.perf_counter()
+        self.started = time.perf_counter() if started is None else started
+        self.ended: float | None = None
         self.first_chunk: float | None = None
         # Popping is atomic: of two threads that end the call, one finds the ticket.
         self._ticket = [True]
@@ -208,7 +215,7 @@ class Call:
             if recorder.metrics is not None:
                 recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
         finally:
-            recorder.guarded("end", dict, span.end)
+            recorder.guarded("end", dict, span.end, None if self.ended is None else _clock(self.ended))
 
 
 def _asked(operation: Operation, arguments: Arguments) -> dict[str, Any]:
@@ -226,6 +233,11 @@ def _named(operation: Operation, request: Request) -> str:
         return plain.text(operation.title)
     subject = request.subject if operation.name in names.SUBJECT_OPERATIONS else None
     return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
+
+
+def _clock(moment: float) -> int:
+    """A time of `time.perf_counter()` in nanoseconds since the epoch."""
+    return time.time_ns() - int((time.perf_counter() - moment) * 1e9)
 
 
 def scrubbed(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 
 from agentops_otel.engine.streams import Watch
+from agentops_otel.engine.turns import Turns, noted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -14,25 +15,32 @@ if TYPE_CHECKING:
     from agentops_otel.engine.call import Call
 
 
-def generated(chunks: Generator[Any, Any, Any], call: Call) -> Generator[Any, Any, Any]:
+def generated(chunks: Generator[Any, Any, Any], call: Call, turns: Turns | None) -> Generator[Any, Any, Any]:
     """The chunks of a generator, each folded before it is handed on; leaving it leaves that one too.
 
     The call's span is current while the generator itself runs, for it may ask the provider only then.
     """
-    return _read(chunks, Watch(call))
+    return _read(chunks, _watch(call, turns), turns)
 
 
-def agenerated(chunks: AsyncGenerator[Any, Any], call: Call) -> AsyncGenerator[Any, Any]:
+def agenerated(chunks: AsyncGenerator[Any, Any], call: Call, turns: Turns | None) -> AsyncGenerator[Any, Any]:
     """The same of an async generator."""
-    return _aread(chunks, Watch(call))
+    return _aread(chunks, _watch(call, turns), turns)
 
 
-def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any, Any]:
+def _watch(call: Call, turns: Turns | None) -> Watch:
+    if turns is None:
+        return Watch(call)
+    turns.streamed = True
+    return turns
+
+
+def _read(chunks: Generator[Any, Any, Any], watch: Watch, turns: Turns | None) -> Generator[Any, Any, Any]:
     # All parameters live in the generator: one that is dropped unread drops its watch, which ends the call.
     call, sent = watch.call, None
     try:
         while True:
-            token = otel_context.attach(call.context)
+            token = otel_context.attach(noted(turns, call.context))
             try:
                 chunk = chunks.send(sent)
             finally:
@@ -58,11 +66,11 @@ def _read(chunks: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any,
             otel_context.detach(token)
 
 
-async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
+async def _aread(chunks: AsyncGenerator[Any, Any], watch: Watch, turns: Turns | None) -> AsyncGenerator[Any, Any]:
     call, sent = watch.call, None
     try:
         while True:
-            token: Any = otel_context.attach(call.context)
+            token: Any = otel_context.attach(noted(turns, call.context))
             try:
                 chunk = await chunks.asend(sent)
             except GeneratorExit:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import wrapt
 from opentelemetry import context as otel_context
 
-from agentops_otel.engine.bodies import watch_body
+from agentops_otel.engine.bodies import watch_body, watch_file
 from agentops_otel.engine.call import COVERED, WHOLE
 from agentops_otel.engine.generators import agenerated, generated
+from agentops_otel.engine.made import MadeClasses, parameters
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import read
 from agentops_otel.engine.streams import StreamClasses, watch
+from agentops_otel.engine.turns import Turns, current_turns, noted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
 
     from agentops_otel.engine.call import Call, Recorder
 
@@ -58,12 +62,17 @@ class Instrumentor:
     """`"module:Class.method"` to the operation; None where `sent` tells the operation."""
     faces: ClassVar[Sequence[str]] = ()
     """Methods above the targets that may be called with `session=`, as the targets themselves may."""
+    made: ClassVar[Mapping[str, Mapping[str, Operation | None]]] = {}
+    """For a library that makes its clients' classes as the program runs: `"module:Base"` to methods and operations."""
+    answers: ClassVar[Sequence[str]] = ()
+    """Functions that return each answer of a target whose operation has `begins`, where it returns but the last."""
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.found: list[str] = []
         self.missing: list[str] = []
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._made = MadeClasses(self._wrapper)
         self._streams = StreamClasses()
         self._kinds: dict[type, int] = {}
 
@@ -81,6 +90,10 @@ class Instrumentor:
             self._try(target, functools.partial(self._wrapper, operation))
         for face in self.faces:
             self._try(face, lambda _: _in_its_session)
+        for base, methods in self.made.items():
+            self._try(f"{base}.__init__", functools.partial(self._made.watcher, base, methods))
+        for answer in self.answers:
+            self._try(answer, lambda _: self._answer_seen)
 
     def uninstrument(self) -> None:
         """Put the library's own methods back. Wrappers that the library has kept pass everything through."""
@@ -93,6 +106,7 @@ class Instrumentor:
                 delattr(parent, name)
             else:
                 setattr(parent, name, original)
+        self._made.restore()
         self._streams.restore()
         self.found.clear()
         self.missing.clear()
@@ -111,6 +125,14 @@ class Instrumentor:
         del instance, arguments
         return Server(self.provider)
 
+    def given(self, arguments: Mapping[str, Any], record: Callable[[Any, Operation], Any]) -> Mapping[str, Any]:
+        """What a target whose operation has `begins` is really called with.
+
+        `record(function, operation)` is the user's function as one that records its runs, for what is put in its place.
+        """
+        del record
+        return arguments
+
     def answered(self, error: BaseException) -> Any:
         """The answer that this error carries, where a library raises over one that it got; else None."""
         del error
@@ -127,31 +149,52 @@ class Instrumentor:
         parent, name, method = wrapt.resolve_path(module, path)
         if any(method is ours for *_, ours in self._wrapped):
             return  # inherited from another target
-        ours = wrapt.FunctionWrapper(method, wrapper_of(_parameters(parent, name)))
+        ours = wrapt.FunctionWrapper(method, wrapper_of(parameters(parent, name)))
         self._wrapped.append((parent, name, vars(parent).get(name), ours))
         wrapt.apply_patch(parent, name, ours)
 
-    def _wrapper(self, operation: Operation | None, parameters: Sequence[str]) -> Callable[..., Any]:
+    def _wrapper(
+        self, operation: Operation | None, parameters: Sequence[str], context: Context | None = None
+    ) -> Callable[..., Any]:
         def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if "session" in kwargs and _is_session(kwargs["session"]):
                 return _in_its_session(lambda *a, **k: wrapper(wrapped, instance, a, k), instance, args, kwargs)
             arguments = {**dict(zip(parameters, args, strict=False)), **kwargs} if args else kwargs
-            call = self._begin(operation, instance, arguments)
+            call = self._begin(operation, instance, arguments, context)
             if call is None:
                 return wrapped(*args, **kwargs)
-            token = otel_context.attach(call.context)
+            turns = None if call.operation.begins is None else Turns(call, otel_context.get_current())
+            if turns is not None:
+                kwargs = self._given(turns, kwargs)
+            token = otel_context.attach(noted(turns, call.context))
             try:
                 result = wrapped(*args, **kwargs)
             except BaseException as error:
-                self._fail(call, error)
+                self._fail(call, turns, error)
                 raise
             finally:
                 otel_context.detach(token)
-            return self._settle(call, result)
+            return self._settle(call, turns, result)
 
         return wrapper
 
-    def _begin(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Call | None:
+    def _given(self, turns: Turns, kwargs: dict[str, Any]) -> dict[str, Any]:
+        def record(function: Any, operation: Operation) -> Any:
+            return turns.recorded(function, self._wrapper(operation, (), turns.context))
+
+        return dict(turns.call.recorder.guarded("given", lambda: kwargs, self.given, kwargs, record))
+
+    def _answer_seen(self, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        del instance
+        answer = wrapped(*args, **kwargs)
+        turns = current_turns()
+        if turns is not None:
+            turns.seen(answer)
+        return answer
+
+    def _begin(
+        self, operation: Operation | None, instance: Any, arguments: Arguments, context: Context | None
+    ) -> Call | None:
         recorder = self.recorder
         if recorder is None:
             return None
@@ -162,7 +205,7 @@ class Instrumentor:
             if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
                 return None
             sent = self.sent(operation, instance, arguments)
-            call = None if sent is None else recorder.begin(sent)
+            call = None if sent is None else recorder.begin(sent, context)
             if call is not None and call.operation.carry is not None:
                 recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
             return call
@@ -170,37 +213,45 @@ class Instrumentor:
             recorder.faults.note("engine.begin", error)
             return None
 
-    def _fail(self, call: Call, error: BaseException) -> None:
+    def _fail(self, call: Call, turns: Turns | None, error: BaseException) -> None:
+        if turns is not None and turns.state is not None:
+            turns.failed(error)
+            return
         call.fail(error, call.recorder.guarded("answered", lambda: None, self.answered, error))
 
-    def _settle(self, call: Call, result: Any) -> Any:
+    def _settle(self, call: Call, turns: Turns | None, result: Any) -> Any:
         """Bring the call to its end by what it returned, and return just that."""
         try:
             kind = self._kinds.get(type(result))
             if kind is None:
                 kind = self._kinds[type(result)] = _kind_of(result)
             if kind == _PLAIN:
+                if turns is not None and turns.state is not None:
+                    turns.exhausted()
+                    return result
                 within = call.operation.within
                 stream = read(result, within) if within else None
                 if stream is None:
                     call.finish(result)
+                elif callable(getattr(stream, "read", None)):
+                    watch_file(stream, call, result, self._streams)
                 else:
                     watch(stream, call, self._streams)
             elif kind == _AWAITABLE:
-                return self._awaited(call, result)
+                return self._awaited(call, turns, result)
             elif kind == _STREAM:
                 watch(result, call, self._streams)
             elif kind == _RAW:
                 watch_body(result.http_response, call)
             else:
-                return generated(result, call) if kind == _GENERATOR else agenerated(result, call)
+                return (generated if kind == _GENERATOR else agenerated)(result, call, turns)
         except Exception as error:
             call.finish(None)
             call.recorder.faults.note("engine.settle", error)
         return result
 
-    async def _awaited(self, call: Call, result: Awaitable[Any]) -> Any:
-        token: Any = otel_context.attach(call.context)
+    async def _awaited(self, call: Call, turns: Turns | None, result: Awaitable[Any]) -> Any:
+        token: Any = otel_context.attach(noted(turns, call.context))
         try:
             answer = await result
         except GeneratorExit as error:
@@ -209,12 +260,12 @@ class Instrumentor:
             call.fail(error)
             raise
         except BaseException as error:
-            self._fail(call, error)
+            self._fail(call, turns, error)
             raise
         finally:
             if token is not None:
                 otel_context.detach(token)
-        return self._settle(call, answer)
+        return self._settle(call, turns, answer)
 
 
 def _is_session(value: Any) -> bool:
@@ -230,18 +281,6 @@ def _in_its_session(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: 
         return wrapped(*args, **kwargs)
     rest = {name: value for name, value in kwargs.items() if name != "session"}
     return session.patch(wrapped)(*args, **rest)
-
-
-def _parameters(parent: Any, name: str) -> list[str]:
-    """The names of the arguments that may be given by place, without `self`; none where nobody can tell."""
-    found = inspect.getattr_static(parent, name)
-    try:
-        parameters = list(inspect.signature(getattr(parent, name)).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    if inspect.isclass(parent) and not isinstance(found, (staticmethod, classmethod)):
-        parameters = parameters[1:]
-    return [item.name for item in parameters if item.kind in {item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD}]
 
 
 def _kind_of(result: Any) -> int:

@@ -85,7 +85,7 @@ class Metrics:
         common = {name: value for name, value in common.items() if value is not None}
         error = attributes.get(names.ERROR_TYPE)
         outcome = {**common, names.ERROR_TYPE: error} if error else common
-        seconds = time.perf_counter() - call.started
+        seconds = (call.ended or time.perf_counter()) - call.started
         if call.operation.name == names.EMBEDDINGS:
             self._embedding.record(seconds, outcome)
             return

@@ -49,6 +49,9 @@ class Operation:
     """Puts the trace context of the call into what is sent, where a protocol's conventions say so."""
     within: str = ""
     """Where an answer that is no stream itself keeps one: `"stream"` for `answer["stream"]`."""
+    begins: Callable[[Any, Any], bool | None] | None = None
+    """For a library that may ask several times within one call: whether a chunk, or a whole answer (which `fold` takes
+    too), belongs to another answer than `state`. None where nobody can tell: it does if a function was run between."""
     each: Operation | None = None
     """For a stream whose chunks are whole answers, as a batch's results are: how to read each of them."""
 

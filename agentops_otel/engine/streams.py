@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 import time
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from agentops_otel.engine.reading import shaped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from agentops_otel.engine.call import Call
 
-_WATCH = "_agentops_otel_watch"
+WATCH = "_agentops_otel_watch"
+"""Where a stream keeps its watch."""
 _HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
 """What a response has of ours while it is read."""
 _ABSENT = object()
@@ -127,7 +129,7 @@ def watch(stream: Any, call: Call, classes: StreamClasses) -> None:
     """Watch a stream object; its class stays what it is, and so do all its methods to the reader."""
     watcher = Watch(call)
     classes.prepare(type(stream))
-    vars(stream)[_WATCH] = watcher
+    vars(stream)[WATCH] = watcher
     source = getattr(stream, "response", None) or getattr(stream, "http_response", None)
     on_close(stream if source is None else source, watcher)
 
@@ -166,7 +168,7 @@ class StreamClasses:
         self._lock = threading.Lock()
         self._originals: dict[type, dict[str, Any]] = {}
 
-    def prepare(self, kind: type) -> None:
+    def prepare(self, kind: type, methods: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
         """Let the reading methods of this class look for a watch; once."""
         if kind in self._originals:
             return
@@ -174,12 +176,14 @@ class StreamClasses:
             if kind in self._originals:
                 return
             originals: dict[str, Any] = {}
-            for name, wrap in _METHODS.items():
+            for name, wrap in (methods or _METHODS).items():
                 method = getattr(kind, name, None)
-                if method is not None and not hasattr(method, _WATCH):
+                if inspect.isasyncgenfunction(method) and name == "__anext__":
+                    continue  # aiobotocore calls the generator so that its `__aiter__` returns
+                if method is not None and not hasattr(method, WATCH):
                     originals[name] = vars(kind).get(name, _ABSENT)
                     wrapped = wrap(method)
-                    setattr(wrapped, _WATCH, True)
+                    setattr(wrapped, WATCH, True)
                     setattr(kind, name, wrapped)
             self._originals[kind] = originals
 
@@ -188,7 +192,7 @@ class StreamClasses:
         with self._lock:
             for kind, originals in self._originals.items():
                 for name, original in originals.items():
-                    if not hasattr(vars(kind).get(name), _WATCH):
+                    if not hasattr(vars(kind).get(name), WATCH):
                         continue  # somebody wrapped ours: theirs calls ours, which finds no watch and passes by
                     if original is _ABSENT:
                         delattr(kind, name)
@@ -201,7 +205,7 @@ def _iter(method: Any) -> Any:
     @functools.wraps(method)
     def __iter__(self: Any) -> Any:
         chunks = method(self)
-        watcher = vars(self).get(_WATCH)
+        watcher = vars(self).get(WATCH)
         # A stream that is its own iterator is read through __next__; what the library or a subclass reads
         # within its own reading is read already.
         return chunks if watcher is None or watcher.reading or chunks is self else watcher.iterate(chunks)
@@ -213,7 +217,7 @@ def _aiter(method: Any) -> Any:
     @functools.wraps(method)
     def __aiter__(self: Any) -> Any:
         chunks = method(self)
-        watcher = vars(self).get(_WATCH)
+        watcher = vars(self).get(WATCH)
         return chunks if watcher is None or watcher.reading or chunks is self else watcher.aiterate(chunks)
 
     return __aiter__
@@ -222,7 +226,7 @@ def _aiter(method: Any) -> Any:
 def _next(method: Any) -> Any:
     @functools.wraps(method)
     def __next__(self: Any) -> Any:
-        watcher = vars(self).get(_WATCH)
+        watcher = vars(self).get(WATCH)
         if watcher is None or watcher.reading:
             return method(self)
         watcher.reading = True
@@ -245,7 +249,7 @@ def _next(method: Any) -> Any:
 def _anext(method: Any) -> Any:
     @functools.wraps(method)
     async def __anext__(self: Any) -> Any:
-        watcher = vars(self).get(_WATCH)
+        watcher = vars(self).get(WATCH)
         if watcher is None or watcher.reading:
             return await method(self)
         watcher.reading = True

@@ -127,6 +127,17 @@ DEPENDS = {
     ),
     "no condition": (HAIKU | {names.COST_CONDITIONS: ["nonsense"]}, 1000 * 1 + 100 * 5),
     "the model that answered": (CALL | {names.RESPONSE_MODEL: "gpt-4o"}, 1000 * 2.5 + 100 * 10),
+    "a region that was asked for, of Bedrock": (
+        {
+            names.OPERATION_NAME: names.CHAT,
+            names.PROVIDER_NAME: "aws.bedrock",
+            names.REQUEST_MODEL: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            names.RESPONSE_MODEL: "claude-sonnet-4-5-20250929",
+            names.INPUT_TOKENS: 1000,
+            names.OUTPUT_TOKENS: 100,
+        },
+        1000 * 3.3 + 100 * 16.5,
+    ),
     "the model that was asked for": (CALL | {names.RESPONSE_MODEL: "of-its-own"}, 1000 * 2 + 100 * 8),
     "what the provider says": (CALL | {names.PROVIDER_COST: "0.25"}, 250_000),
     "what the provider says of no model": ({names.SPAN_KIND: names.KIND_LLM, names.PROVIDER_COST: "0.25"}, 250_000),
