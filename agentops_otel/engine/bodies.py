@@ -6,6 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from agentops_otel.engine.call import guard
 from agentops_otel.engine.reading import Shape, parsed, read
 from agentops_otel.engine.streams import WATCH, StreamClasses, Watch, on_close
 
@@ -63,6 +64,7 @@ class _Body(Watch):
                 return
             self.take(chunk)
 
+    @guard
     def exhausted(self) -> None:
         """The body is read to its end."""
         if self._text and self._pieces:
@@ -70,6 +72,7 @@ class _Body(Watch):
         self._parse()
         super().exhausted()
 
+    @guard
     def closed(self) -> None:
         """The reader closed the response; a whole body in hand is as good as one read to its end."""
         if self.call.is_open and not self.reading and self._parse():

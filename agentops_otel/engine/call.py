@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import traceback
 import weakref
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -97,10 +98,37 @@ class Recorder:
             return default()
 
 
+_Method = TypeVar("_Method", bound="Callable[..., None]")
+
+
+def guard(method: _Method) -> _Method:
+    """The method, whose faults are noted and never reach who called it; it is where the program's own code calls us."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.faults.note(f"engine.{method.__name__}", error)
+
+    return cast("_Method", guarded)
+
+
 class Call:
     """One call under way. `finish` or `fail` ends its span; whichever comes first counts, the rest does nothing."""
 
-    __slots__ = ("_ticket", "ended", "first_chunk", "operation", "recorder", "request", "sent", "span", "started")
+    __slots__ = (
+        "_ticket",
+        "context",
+        "ended",
+        "first_chunk",
+        "operation",
+        "recorder",
+        "request",
+        "sent",
+        "span",
+        "started",
+    )
 
     def __init__(
         self, recorder: Recorder, span: Span, sent: Sent, request: Request, started: float | None = None
@@ -113,22 +141,22 @@ class Call:
         self.started = time.perf_counter() if started is None else started
         self.ended: float | None = None
         self.first_chunk: float | None = None
+        self.context = _within(span, sent)
+        """What is current while the library itself runs."""
         # Popping is atomic: of two threads that end the call, one finds the ticket.
         self._ticket = [True]
+
+    @property
+    def faults(self) -> Faults:
+        """Where our own faults are counted."""
+        return self.recorder.faults
 
     @property
     def is_open(self) -> bool:
         """Whether the span has not ended."""
         return bool(self._ticket)
 
-    @property
-    def context(self) -> Context:
-        """What is current while the library itself runs."""
-        context = trace.set_span_in_context(self.span)
-        if self.operation.whole:
-            context = otel_context.set_value(WHOLE, self.sent.library, context)
-        return otel_context.set_value(COVERED, True, context) if self.operation.covers else context
-
+    @guard
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """End the span with the answer; one that is not `complete` is a stream whose reader left early."""
         if not self._take_ticket():
@@ -138,6 +166,7 @@ class Call:
             self.span.set_status(Status(StatusCode.ERROR, attributes[names.ERROR_TYPE]))
         self._end(attributes)
 
+    @guard
     def fail(self, error: BaseException, answer: Any = None) -> None:
         """End the span with the error, and with what had been answered until then."""
         if not self._take_ticket():
@@ -216,6 +245,13 @@ class Call:
                 recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
         finally:
             recorder.guarded("end", dict, span.end, None if self.ended is None else _clock(self.ended))
+
+
+def _within(span: Span, sent: Sent) -> Context:
+    context = trace.set_span_in_context(span)
+    if sent.operation.whole:
+        context = otel_context.set_value(WHOLE, sent.library, context)
+    return otel_context.set_value(COVERED, True, context) if sent.operation.covers else context
 
 
 def _asked(operation: Operation, arguments: Arguments) -> dict[str, Any]:

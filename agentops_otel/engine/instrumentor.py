@@ -214,6 +214,7 @@ class Instrumentor:
             return None
 
     def _fail(self, call: Call, turns: Turns | None, error: BaseException) -> None:
+        """End the call with what the library raised; `answered` may find an answer in it."""
         if turns is not None and turns.state is not None:
             turns.failed(error)
             return

@@ -10,12 +10,14 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from agentops_otel.engine.call import guard
 from agentops_otel.engine.reading import shaped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from agentops_otel.engine.call import Call
+    from agentops_otel.faults import Faults
 
 WATCH = "_agentops_otel_watch"
 """Where a stream keeps its watch."""
@@ -43,6 +45,11 @@ class Watch:
         self._outer_error = id(sys.exc_info()[1])
         call.recorder.open_streams.add(self)
 
+    @property
+    def faults(self) -> Faults:
+        """Where our own faults are counted."""
+        return self.call.recorder.faults
+
     def take(self, chunk: Any) -> None:
         """Fold one chunk that is on its way to the reader."""
         try:
@@ -66,14 +73,17 @@ class Watch:
     passed = take
     """What to do with each item that the reader gets."""
 
+    @guard
     def exhausted(self) -> None:
         """The stream came to its end."""
         self.call.finish(self.state)
 
+    @guard
     def failed(self, error: BaseException) -> None:
         """The stream broke."""
         self.call.fail(error, self.state)
 
+    @guard
     def closed(self) -> None:
         """The reader closed the stream: early, after the last chunk it wanted, or because of an error of its own."""
         if self.reading or not self.call.is_open:
@@ -84,6 +94,7 @@ class Watch:
         else:
             self.call.finish(self.state, complete=False)
 
+    @guard
     def __del__(self) -> None:
         if self.call.is_open:
             self.call.finish(self.state, complete=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from agentops_otel.engine.call import guard
 from agentops_otel.engine.streams import Watch
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Turns(Watch):
             self.take(answer)
             self.call.first_chunk = None
 
+    @guard
     def failed(self, error: BaseException) -> None:
         """The library gave up: with this answer, or asking for the next one."""
         if self._ran and self.state is not None:

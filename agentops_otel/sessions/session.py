@@ -112,11 +112,14 @@ class Session:
         return root
 
     def _open_books(self) -> None:
-        start = None
-        if not self.inherited and self._root.is_recording():
-            start = record_of(self._root)
-            start.attributes = dict(start.attributes)
-        self._ground.processor.opened(self._trace_id, self.books, start)
+        try:
+            start = None
+            if not self.inherited and self._root.is_recording():
+                start = record_of(self._root)
+                start.attributes = dict(start.attributes)
+            self._ground.processor.opened(self._trace_id, self.books, start)
+        except Exception as error:
+            self._ground.faults.note("session.open", error)
 
     def activate(self) -> None:
         """Make this the current session of the calling context."""
