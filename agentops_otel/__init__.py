@@ -45,6 +45,7 @@ from agentops_otel.functions import (
     update_trace_metadata,
     workflow,
 )
+from agentops_otel.functions import with_langchain as __getattr__  # noqa: F401 - Python asks for it by this name
 from agentops_otel.sessions.events import (
     ActionEvent,
     EndState,

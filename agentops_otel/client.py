@@ -18,6 +18,7 @@ from agentops_otel import host, pipeline, summary
 from agentops_otel.configuration import Configuration, key_problem
 from agentops_otel.engine import Recorder, Registry
 from agentops_otel.engine.metrics import Metrics
+from agentops_otel.engine.runs import here, model_called
 from agentops_otel.faults import Faults
 from agentops_otel.sessions import inheritance
 from agentops_otel.sessions.decorators import Decorators
@@ -116,6 +117,7 @@ class Client:
             keep_file=self._keep_file if built.store is not None else None,
             host=lambda: host.environment(host.resource()),
             stored=self._stored if built.store is not None else None,
+            here=here,
         )
         self._recorder = Recorder(
             built.tracer_of,
@@ -125,6 +127,7 @@ class Client:
             metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if config.metrics or Metrics.wanted() else None,
             enrich=built.processor.enrich_now,
         )
+        built.processor.follow(model_called, self.registry.frameworks)
         if config.instrument_llm_calls:
             self.registry.instrument(self._recorder, config.disabled_instrumentations)
         self.inheritance.install()
@@ -221,12 +224,20 @@ class Client:
             return None
 
     @property
+    def recorder(self) -> Recorder | None:
+        """Where calls go; None before it is set up."""
+        return self._recorder
+
+    @property
     def sessions(self) -> list[Session]:
         """The open sessions."""
         return list(self._sessions.values())
 
     def _parent(self) -> Any:
-        """Where a call starts that was made in a context of no session: in the only session there is."""
+        """Where a call starts: in the run that its context carries, or in the only session there is."""
+        run = here()
+        if run is not None:
+            return run
         books: Any = otel_context.get_value(SESSION_KEY)
         if (books is None or not books.is_open) and len(self._sessions) == 1:
             return next(iter(self._sessions.values())).parent()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.client import default as client
@@ -262,3 +264,21 @@ def doctor() -> Diagnosis:
     It imports no library, changes nothing and never raises.
     """
     return diagnose(client)
+
+
+# --- what is there only where LangChain is ---------------------------------------------------------------
+
+_WITH_LANGCHAIN = frozenset({"AsyncLangchainCallbackHandler", "LangchainCallbackHandler"})
+
+
+def with_langchain(name: str) -> Any:
+    """LangChain's callbacks by their name in the package, imported when they are asked for.
+
+    Raises:
+        AttributeError: there is no such name, or LangChain is not installed.
+    """
+    if name not in _WITH_LANGCHAIN:
+        raise AttributeError(f"module 'agentops_otel' has no attribute {name!r}")
+    if find_spec("langchain_core") is None:
+        raise AttributeError(f"agentops_otel.{name} needs LangChain: pip install langchain-core")
+    return getattr(import_module("agentops_otel.langchain"), name)

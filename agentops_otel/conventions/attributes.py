@@ -110,6 +110,7 @@ _REQUEST: tuple[Row, ...] = (
     ("tool_type", names.TOOL_TYPE, text_of),
     ("tool_description", names.TOOL_DESCRIPTION, text_of),
     ("tool_call_id", names.TOOL_CALL_ID, text_of),
+    ("name", names.STEP_NAME, text_of),
 )
 _RESPONSE: tuple[Row, ...] = (
     ("id", names.RESPONSE_ID, text_of),

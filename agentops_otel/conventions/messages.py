@@ -78,10 +78,11 @@ def write_content(content: Content) -> Attributes:
 def write_output(answered: Output) -> Attributes:
     """What was answered: messages, what a tool returned, or the documents that were found."""
     if isinstance(answered, ToolResult):
-        return {} if answered.response is None else {names.TOOL_CALL_RESULT: plain.to_json(answered.response)}
+        told = {names.TOOL_CALL_ARGUMENTS: answered.arguments, names.TOOL_CALL_RESULT: answered.response}
+        return {name: plain.to_json(value) for name, value in told.items() if value is not None}
     if isinstance(answered, Documents):
-        told = [{"id": name, "score": score} for name, score in answered.found]
-        found = [{key: value for key, value in item.items() if value is not None} for item in told]
+        scored = [{"id": name, "score": score} for name, score in answered.found]
+        found = [{key: value for key, value in item.items() if value is not None} for item in scored]
         return {names.RETRIEVAL_DOCUMENTS: plain.to_json(found)} if found else {}
     return {names.OUTPUT_MESSAGES: write_messages(answered, answered=True)} if answered else {}
 

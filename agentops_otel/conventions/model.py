@@ -82,6 +82,8 @@ class ToolResult:
     response: Any
     id: str | None = None
     server: bool = False
+    arguments: Any = None
+    """What it was called with, where that is known only when it is over."""
 
 
 @dataclass(slots=True)
@@ -181,13 +183,16 @@ class Request:
     tool_type: str | None = None
     tool_description: str | None = None
     tool_call_id: str | None = None
+    name: str | None = None
+    """Of a task, a hand-off or a check, for which the conventions have no attribute."""
     more: Mapping[str, Any] | None = None
     """Attributes by conventions beside GenAI's (`aws.*`, `mcp.*`), under their own names."""
 
     @property
     def subject(self) -> str | None:
         """What the call is named after, beside its operation."""
-        return self.model or self.tool_name or self.agent_name or self.workflow_name or self.data_source_id
+        named = self.tool_name or self.agent_name or self.workflow_name or self.data_source_id
+        return self.model or named or self.name
 
 
 @dataclass(slots=True)

@@ -24,12 +24,24 @@ MODERATION: Final = "moderation"
 RERANK: Final = "rerank"
 # A request over MCP that is no tool call; the conventions name it by its method alone.
 MCP_REQUEST: Final = "mcp"
+# Nor what frameworks do between agents.
+TASK: Final = "task"
+HANDOFF: Final = "handoff"
+GUARDRAIL: Final = "guardrail"
 
 MODEL_OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT, EMBEDDINGS})
 """Operations that a provider bills: the only ones whose tokens are summed."""
-SUBJECT_OPERATIONS: Final = MODEL_OPERATIONS | {EXECUTE_TOOL, CREATE_AGENT, INVOKE_AGENT, INVOKE_WORKFLOW, RETRIEVAL}
+SUBJECT_OPERATIONS: Final = MODEL_OPERATIONS | {
+    EXECUTE_TOOL,
+    CREATE_AGENT,
+    INVOKE_AGENT,
+    INVOKE_WORKFLOW,
+    RETRIEVAL,
+}
 """Operations whose spans are named after what they act on, too."""
-UNNAMED_OPERATIONS: Final = frozenset({MCP_REQUEST, MODERATION, RERANK})
+STEPS: Final = frozenset({TASK, HANDOFF, GUARDRAIL})
+"""What frameworks do between agents: named after what it is, too, by a name of ours."""
+UNNAMED_OPERATIONS: Final = STEPS | {MCP_REQUEST, MODERATION, RERANK}
 """Operations that the conventions have no word for: their spans carry no operation name."""
 
 # --- Request ---------------------------------------------------------------------------------------
@@ -192,6 +204,10 @@ STREAM_OUTCOME: Final = "agentops.stream.outcome"
 """`abandoned` where the reader stopped before the end: the figures are those that had arrived."""
 CONTENT_DROPPED: Final = "agentops.content.dropped"
 """True where longer texts were left out because too much waited for delivery."""
+STEP_NAME: Final = "agentops.step.name"
+"""Of a task, a hand-off or a check: how the framework calls it."""
+GUARDRAIL_TRIGGERED: Final = "agentops.guardrail.triggered"
+"""Whether a check stopped what it checks."""
 FETCHED: Final = "agentops.fetched.usage."
 """Prefix of usage on a `fetch_response` span: the conventions keep `gen_ai.usage.*` off it."""
 

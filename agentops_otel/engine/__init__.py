@@ -5,6 +5,7 @@ from agentops_otel.engine.instrumentor import Instrumentor
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import Shape, fields, listed, parsed, read, read_text
 from agentops_otel.engine.registry import Registry
+from agentops_otel.engine.runs import Run, Runs
 
 __all__ = [
     "Arguments",
@@ -13,6 +14,8 @@ __all__ = [
     "Operation",
     "Recorder",
     "Registry",
+    "Run",
+    "Runs",
     "Sent",
     "Server",
     "Shape",

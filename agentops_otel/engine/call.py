@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agentops_otel.faults import Faults
 
 _MESSAGE_LIMIT = 2_000
+_NAMED_AFTER = names.SUBJECT_OPERATIONS | names.STEPS
 
 WHOLE = otel_context.create_key("agentops_otel-whole")
 """In the context of a call that is whole: the library whose calls are part of it."""
@@ -205,7 +206,7 @@ class Call:
             response = self.recorder.guarded("response", Response, operation.response, answer)
         reasons = response.finish_reasons
         if not complete and not (reasons and "error" not in reasons):
-            response.finish_reasons = reasons or ["error"]
+            response.finish_reasons = reasons or (["error"] if operation.billed else None)
             outcome = "abandoned"
         else:
             outcome = None
@@ -267,7 +268,7 @@ def _said(operation: Operation, answer: Any) -> dict[str, Any]:
 def _named(operation: Operation, request: Request) -> str:
     if operation.title:
         return plain.text(operation.title)
-    subject = request.subject if operation.name in names.SUBJECT_OPERATIONS else None
+    subject = request.subject if operation.name in _NAMED_AFTER else None
     return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
 
 

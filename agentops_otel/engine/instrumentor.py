@@ -67,6 +67,9 @@ class Instrumentor:
     answers: ClassVar[Sequence[str]] = ()
     """Functions that return each answer of a target whose operation has `begins`, where it returns but the last."""
 
+    told_by: ClassVar[Sequence[frozenset[str]]] = ()
+    """Of a framework: the words in the scopes of others that tell of it, too. Their spans are left out for ours."""
+
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.found: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +67,26 @@ class Registry:
         found: type[Instrumentor] = self._known[library].load()
         return found
 
+    def frameworks(self) -> list[frozenset[str]]:
+        """The words by which others name the frameworks that are instrumented here."""
+        return [words for instrumentor in list(self._active.values()) for words in instrumentor.told_by]
+
     def status(self) -> dict[str, dict[str, list[str]]]:
         """For each instrumented library the targets that were found in it and those it no longer has."""
         return {
             library: {"found": list(instrumentor.found), "missing": list(instrumentor.missing)}
             for library, instrumentor in self._active.items()
         }
+
+    @staticmethod
+    def found_beside(library: str, name: str) -> Any:
+        """Something else, by its name, of the module in which the library's instrumentor is.
+
+        Raises:
+            AttributeError: there is no such thing, or no such instrumentor.
+        """
+        modules = [point.module for point in entry_points(group=GROUP, name=library)]
+        return getattr(import_module(modules[0]) if modules else None, name)
 
     def _again(self, library: str) -> None:
         """Instrument a library whose import hook has already fired, in an earlier life."""

@@ -13,6 +13,8 @@ from agentops_otel.accounting.dialects import tells_of_call
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from agentops_otel.sessions.spans import OwnSpan
@@ -41,26 +43,36 @@ class Doubles:
 
     Two spans are of one call where one is the other's child and both scopes name the same library: a client
     that traces itself, or another instrumentation beside ours. Ours is kept; between two others, the outer one.
+    Of a framework that we tell of, all that others tell is told twice: `frameworks` gives the words in their scopes.
     """
 
     def __init__(self) -> None:
+        self.frameworks: Callable[[], Iterable[frozenset[str]]] = tuple
         self._open: dict[int, tuple[frozenset[str], bool, int | None]] = {}
         # Doubles, with their parents: what is below them moves up.
         self._left_out: OrderedDict[int, int | None] = OrderedDict()
 
-    def started(self, span: ReadableSpan | OwnSpan) -> None:
-        """A span has started."""
-        if span.context is None or not _is_call(span):
-            return
+    def started(self, span: ReadableSpan | OwnSpan) -> bool:
+        """A span has started; whether it is of a model call."""
+        if span.context is None:
+            return False
         library, is_ours, parent_id = self._told(span)
+        if not is_ours and library and any(words <= library for words in self.frameworks()):
+            self._leave_out(span.context.span_id, parent_id)
+            return False
+        if not _is_call(span):
+            return False
         self._open[span.context.span_id] = (library, is_ours, parent_id)
         around = self._open.get(parent_id) if parent_id is not None else None
-        if around is None or not library & around[0]:
-            return
-        if not is_ours:
-            self._left_out[span.context.span_id] = parent_id
-        elif not around[1]:
-            self._left_out[parent_id] = around[2]  # type: ignore[index]
+        if around is not None and library & around[0]:
+            if not is_ours:
+                self._leave_out(span.context.span_id, parent_id)
+            elif not around[1]:
+                self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
+        return True
+
+    def _leave_out(self, span_id: int, parent_id: int | None) -> None:
+        self._left_out[span_id] = parent_id
         while len(self._left_out) > _KEPT:
             self._left_out.popitem(last=False)
 

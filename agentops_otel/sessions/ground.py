@@ -10,6 +10,7 @@ from agentops_otel.conventions import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
     from agentops_otel.accounting.record import SpanRecord
@@ -50,3 +51,5 @@ class Ground:
     """The facts of this host, in the original's groups."""
     stored: Callable[[str], Sequence[SpanRecord] | None] | None = None
     """All records of a session, other processes' too, if they can be read here."""
+    here: Callable[[], Context | None] = lambda: None
+    """Where a span starts in the calling context, if something else than the current span says so."""

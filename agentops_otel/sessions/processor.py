@@ -20,7 +20,7 @@ from agentops_otel.sessions.doubles import Doubles
 from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -72,6 +72,7 @@ class SessionProcessor(SpanProcessor):
         self.wants_prices = False
         self.dropped_by: Counter[str] = Counter()
         """Spans that were dropped, by reason."""
+        self._on_model_call: Callable[[], None] = lambda: None
         self._settled = 0
         self._limit = max_queue_size
         self._byte_limit = max_queue_bytes
@@ -100,6 +101,11 @@ class SessionProcessor(SpanProcessor):
         self._born = time.time_ns()
         for books in self._open.values():
             books.tally = Tally()
+
+    def follow(self, on_model_call: Callable[[], None], frameworks: Callable[[], Iterable[frozenset[str]]]) -> None:
+        """Have each span of a model call told of as it starts, and leave out what is told twice of these frameworks."""
+        self._on_model_call = on_model_call
+        self._doubles.frameworks = frameworks
 
     # --- sessions come and go ------------------------------------------------------------------------
 
@@ -130,7 +136,8 @@ class SessionProcessor(SpanProcessor):
                 agent: Any = otel_context.get_value(AGENT_KEY, parent_context)
                 if agent is not None and names.AGENT_NAME not in (span.attributes or {}):
                     span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
-            self._doubles.started(span)
+            if self._doubles.started(span):
+                self._on_model_call()
             if not self.prices.loaded and not self.wants_prices:
                 self._ask_for_prices(span)
         except Exception as error:

@@ -191,7 +191,7 @@ class Session:
 
     def parent(self) -> Context:
         """The context in which a span of this session starts: the current one if it is within, else the root's."""
-        current = otel_context.get_current()
+        current = self._ground.here() or otel_context.get_current()
         within = trace.get_current_span(current).get_span_context().trace_id == self._trace_id
         return current if within else self.context
 

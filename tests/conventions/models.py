@@ -71,7 +71,7 @@ REQUEST = complete(
         "service_tier": WORD.filter(lambda tier: tier != "auto"),
         "response_id": WORD,
         **dict.fromkeys(["agent_name", "agent_id", "workflow_name", "data_source_id"], WORD),
-        **dict.fromkeys(["tool_name", "tool_type", "tool_description", "tool_call_id"], WORD),
+        **dict.fromkeys(["tool_name", "tool_type", "tool_description", "tool_call_id", "name"], WORD),
     },
     stream=st.booleans(),
     more=MAYBE,

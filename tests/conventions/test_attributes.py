@@ -128,7 +128,7 @@ WRONG = {
 TYPES = {
     Request: {
         str: "model reasoning_level output_type previous_response_id conversation_id api_type service_tier response_id"
-        " agent_name agent_id workflow_name data_source_id tool_name tool_type tool_description tool_call_id",
+        " agent_name agent_id workflow_name name data_source_id tool_name tool_type tool_description tool_call_id",
         int: "top_k max_tokens seed choice_count",
         float: "temperature top_p frequency_penalty presence_penalty",
         list: "encoding_formats",

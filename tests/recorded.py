@@ -1,0 +1,52 @@
+"""A recording of several steps as a provider, and what its bodies say that the session must add up to."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from conftest import SHARED
+
+from agentops_otel.demo.provider import Answer, Provider
+
+
+class Recorded:
+    """The exchanges of a recording, or those of the given numbers, answered in their order.
+
+    `input_tokens` and `output_tokens` are the sums of what the answers print, by the rule of OpenAI's bodies;
+    `calls` is how many of them are model calls.
+    """
+
+    def __init__(self, file: str, numbers: tuple[int, ...] = ()) -> None:
+        recording = json.loads((SHARED / "recordings" / file).read_text())
+        chosen = numbers or tuple(range(len(recording["exchanges"])))
+        self.provider = Provider([_answer(recording["exchanges"][number]) for number in chosen]).start()
+        self._expected = [item for item in recording["expected"] if item["exchange"] in chosen]
+
+    def _sum(self, name: str) -> int:
+        return sum(item[name] or 0 for item in self._expected)
+
+    @property
+    def calls(self) -> int:
+        return len(self._expected)
+
+    @property
+    def input_tokens(self) -> int:
+        return self._sum("input")
+
+    @property
+    def output_tokens(self) -> int:
+        return self._sum("output")
+
+
+def _answer(exchange: dict[str, Any]) -> Answer:
+    told = exchange["response"]
+    body = base64.b64decode(told["body_base64"]) if "body_base64" in told else told["body"].encode()
+    return Answer(status=told["status"], headers=told["headers"], body=body)
+
+
+def totals(session: Any) -> tuple[int, int, int]:
+    """(model calls, input tokens, output tokens) that a session has counted."""
+    told = session.get_analytics(detailed=True)
+    return told["LLM calls"], told["Tokens"]["input_tokens"], told["Tokens"]["output_tokens"]
