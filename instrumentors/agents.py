@@ -119,7 +119,7 @@ class AgentsInstrumentor(Instrumentor):
     """openai-agents: structure; the clients below tell of the model calls. The SDK's own exporter stays as it is."""
 
     library = "agents"
-    requires = ">=0.3,<1"
+    requires = ">=0.24,<1"
     told_by = (frozenset({"openai", "agents"}),)
 
     def instrument(self, recorder: Recorder) -> None:

@@ -176,7 +176,7 @@ class LangChainInstrumentor(Instrumentor):
     """langchain-core, and with it langchain and langgraph: structure; the clients below tell of the model calls."""
 
     library = "langchain_core"
-    requires = ">=0.3,<2"
+    requires = ">=1.7,<2"
     told_by = (frozenset({"langchain"}), frozenset({"langgraph"}))
 
     def instrument(self, recorder: Recorder) -> None:
