@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agentops_otel_instrumentors import _agents_spans as spans
 
 from agentops_otel.conventions import names
-from agentops_otel.engine import Instrumentor, Runs, Sent, Server
+from agentops_otel.engine import Instrumentor, Operation, Runs, Sent, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +119,14 @@ class AgentsInstrumentor(Instrumentor):
     """openai-agents: structure; the clients below tell of the model calls. The SDK's own exporter stays as it is."""
 
     library = "agents"
+    distribution = "openai-agents"
     requires = ">=0.24,<1"
     told_by = (frozenset({"openai", "agents"}),)
+
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """The kinds of runs that are told of."""
+        return [*spans.OPERATIONS.values(), spans.WORKFLOW]
 
     def instrument(self, recorder: Recorder) -> None:
         """Add our processor; a second time only changes the recorder."""

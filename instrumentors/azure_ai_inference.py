@@ -31,7 +31,7 @@ class AzureInferenceInstrumentor(Instrumentor):
     """azure-ai-inference: chat, whole and streamed, embeddings of texts and of images; Azure and GitHub models."""
 
     library = "azure.ai.inference"
-    requires = ">=1.0.0b9"
+    requires = ">=1.0.0b9,<2"
     provider = "azure.ai.inference"
     targets: ClassVar[Mapping[str, Operation | None]] = {
         f"{module}:{target}": operation

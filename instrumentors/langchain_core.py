@@ -179,6 +179,11 @@ class LangChainInstrumentor(Instrumentor):
     requires = ">=1.7,<2"
     told_by = (frozenset({"langchain"}), frozenset({"langgraph"}))
 
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """The kinds of runs that are told of."""
+        return [runs.AGENT, runs.WORKFLOW, runs.TASK, runs.TOOL, runs.RETRIEVAL, runs.CHAT, runs.COMPLETION]
+
     def instrument(self, recorder: Recorder) -> None:
         """Register with LangChain once it is there; a second time only changes the recorder."""
         self.recorder = _HOOK.recorder = recorder

@@ -51,6 +51,7 @@ class WriterInstrumentor(StainlessInstrumentor):
     """writer-sdk: chat, whole, streamed and parsed; text completions and vision, which print no usage."""
 
     library = "writerai"
+    distribution = "writer-sdk"
     requires = ">=2.1,<4"
     provider = "writer"
     targets: ClassVar = {"writerai:Writer.request": None, "writerai:AsyncWriter.request": None}

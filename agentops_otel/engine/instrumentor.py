@@ -82,7 +82,8 @@ class Instrumentor:
     @classmethod
     def operations(cls) -> list[Operation]:
         """The kinds of calls that are captured."""
-        return [operation for operation in cls.targets.values() if operation is not None]
+        made = [operation for methods in cls.made.values() for operation in methods.values()]
+        return [operation for operation in (*cls.targets.values(), *made) if operation is not None]
 
     def instrument(self, recorder: Recorder) -> None:
         """Wrap every target that this version of the library has; a second time only changes the recorder."""
