@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format matrix bench soak serve clean
+.PHONY: help demo test lint format matrix frameworks bench soak serve clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ format: $(VENV)/lint.done  ## bring the code into shape
 
 matrix:          ## tests on every Python here, with the oldest and newest libraries
 	@scripts/matrix
+
+frameworks:      ## tests of the agent frameworks, each in an environment of its own
+	@scripts/frameworks $(ARGS)
 
 bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
 	@$(BIN)/python benchmarks/calls.py
