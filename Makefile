@@ -8,7 +8,7 @@ export PIP_NO_INPUT = 1
 .PHONY: help demo test lint format matrix frameworks bench soak serve clean
 
 help:            ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/demo.done    ## run a small agent against a provider that ships with the project, offline
 	@$(BIN)/agentops-otel demo
