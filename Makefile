@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format matrix frameworks bench soak serve clean
+.PHONY: help demo test lint format matrix frameworks bench soak serve browser screenshots clean
 
 help:            ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: $(VENV)/demo.done    ## run a small agent against a provider that ships with the project, offline
 	@$(BIN)/agentops-otel demo
@@ -40,6 +40,13 @@ bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured
 soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every fault there is
 	@$(BIN)/python scripts/soak $(ARGS)
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
+browser: $(VENV)/browser.done    ## test the page in Chromium
+	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
+	@$(BIN)/python -m pytest -q tests/page $(ARGS)
+
+screenshots: $(VENV)/browser.done ## pictures of every view of the page, in build/screenshots
+	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
+	@$(BIN)/python scripts/screenshots
 
 clean:           ## remove what was made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentops_otel.store import Store
 
 _ANY: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - only ever with a key
-_EXTRA: Final = frozenset({"starlette", "uvicorn"})
+_EXTRA: Final = frozenset({"jinja2", "starlette", "uvicorn"})
 _MIB: Final = 1024 * 1024
 _GRPC_PORT: Final = 4317
 

@@ -124,6 +124,8 @@ TOOL_ERROR: Final = "tool_error"
 # --- Errors, servers -------------------------------------------------------------------------------
 ERROR_TYPE: Final = "error.type"
 ERROR_TYPE_OTHER: Final = "_OTHER"
+SERVICE_NAME: Final = "service.name"
+HOST_NAME: Final = "host.name"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 EXCEPTION_TYPE: Final = "exception.type"

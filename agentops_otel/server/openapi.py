@@ -56,6 +56,7 @@ def _paths() -> _Schema:
             **one,
             "get": _get("All that was recorded of it", _ref("Export"), ("json",), [_format("json")], missing=True),
         },
+        f"{session}/outline": {**one, "get": _get("Its spans in their places", _ref("Outline"), missing=True)},
         f"{session}/spans": {
             **one,
             "get": _get(
@@ -197,6 +198,8 @@ _COUNTS: Final[_Schema] = dict.fromkeys(("llm_calls", "tool_calls", "actions", "
 _SESSION_FIELDS: Final[_Schema] = {
     "id": _TEXT,
     "project_id": _TEXT,
+    "name": {**_TEXT_OR_NONE, "description": "The service that ran it."},
+    "host": _TEXT_OR_NONE,
     "init_timestamp": _TIME,
     "end_timestamp": _TIME,
     "end_state": _TEXT,
@@ -233,6 +236,15 @@ _SCHEMAS: Final[_Schema] = {
             "session": {"type": "object"},
             "statistics": _ref("Statistics"),
             **dict.fromkeys(("actions", "llms", "tools", "errors"), _LISTED),
+        }
+    ),
+    "Outline": _object(
+        {
+            "session": _ref("Session"),
+            "host": {"type": "object"},
+            "start": _TIME,
+            "spans": {**_LISTED, "description": "Parents before children; `offset` is in seconds after `start`."},
+            "oddities": {"type": "array", "items": _TEXT},
         }
     ),
     "Span": _object(

@@ -51,6 +51,8 @@ def session_json(row: SessionRow) -> dict[str, Any]:
     return {
         "id": row.session_id,
         "project_id": row.project_id,
+        "name": _text(row.resource.get(names.SERVICE_NAME)),
+        "host": _text(row.resource.get(names.HOST_NAME)),
         "init_timestamp": timestamp(row.start_time),
         "end_timestamp": timestamp(row.end_time),
         "end_state": row.end_state,
@@ -266,6 +268,10 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _price(cost: Decimal | None) -> str | None:
     return None if cost is None else price_text(cost)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _parsed(value: Any) -> Any:

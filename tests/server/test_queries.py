@@ -39,6 +39,8 @@ def test_a_session_as_json(store):
     assert session_json(store.session(SESSION)) == {
         "id": SESSION,
         "project_id": "p",
+        "name": None,
+        "host": None,
         "init_timestamp": "2023-11-14T22:13:20.000+00:00",
         "end_timestamp": "2023-11-14T22:13:22.500+00:00",
         "end_state": "Failure",
