@@ -40,6 +40,7 @@ bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured
 soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every fault there is
 	@$(BIN)/python scripts/soak $(ARGS)
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
+
 browser: $(VENV)/browser.done    ## test the page in Chromium
 	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
 	@$(BIN)/python -m pytest -q tests/page $(ARGS)
