@@ -51,6 +51,7 @@ TABLE: dict[str, set[str] | None] = {
     "functions": {"client", "diagnosis", "sessions", "configuration", "conventions"},
     "validation": {"client", "sessions", "accounting"},
     FACE: {"functions", "client", "sessions", "configuration", "validation"},
+    "autorun": {"functions", "client", "diagnosis", "sessions"},
     "langchain": {"functions", "client"},
     "demo": {FACE},
     "cli": ALL,

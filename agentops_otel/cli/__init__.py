@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "demo": "Watch a small agent at work; no key and no network needed.",
     "forward": "Send what an endpoint has not taken yet.",
     "keys": "Make and remove the API keys of a store.",
+    "run": "Run a program in a session, without a change to it.",
     "serve": "Take traces in over OTLP and answer for the sessions in them.",
     "sessions": "List, show, follow, export and delete sessions.",
 }
