@@ -10,6 +10,7 @@ import click
 
 _COMMANDS: Final = {
     "demo": "Watch a small agent at work; no key and no network needed.",
+    "doctor": "Check what is captured, where it goes, and that it arrives.",
     "forward": "Send what an endpoint has not taken yet.",
     "keys": "Make and remove the API keys of a store.",
     "run": "Run a program in a session, without a change to it.",

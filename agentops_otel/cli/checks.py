@@ -1,0 +1,237 @@
+"""Checks: what `agentops-otel doctor` finds out about this machine, each as one finding."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import platform
+import threading
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from agentops_otel.accounting.prices import Prices
+from agentops_otel.cli import text
+from agentops_otel.client import Client
+from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
+from agentops_otel.conventions import names
+from agentops_otel.diagnosis import ABSENT, FAILED, OFF, Diagnosis, LibraryStatus, diagnose
+from agentops_otel.otlp.endpoint import Endpoint
+from agentops_otel.otlp.transport import Answer, Meaning, transport
+from agentops_otel.receivers import spool_path
+from agentops_otel.sessions.events import ActionEvent
+from agentops_otel.spool import Spool, SpoolError
+from agentops_otel.store import StoreError, open_store, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OK: Final = "ok"
+NOTE: Final = "note"
+WRONG: Final = "wrong"
+
+REACH_SECONDS: Final = 2.0
+_WAIT_SECONDS: Final = 5.0
+_DAY: Final = 86_400
+_DISTRIBUTIONS: Final = (
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-otlp",
+    "wrapt",
+    "genai-prices",
+)
+_TEST_TAG: Final = "agentops-otel doctor"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: `state` is `ok`, `note` (worth knowing) or `wrong`; `todo` says what to do about it."""
+
+    check: str
+    state: str
+    message: str
+    todo: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """The same for programs."""
+
+
+def findings() -> Iterator[Finding]:
+    """All findings of this machine, as they are found; none of them raises."""
+    yield _versions()
+    try:
+        config = Configuration.read()
+    except ConfigurationError as error:
+        yield Finding("settings", WRONG, str(error), "Correct or unset it; until then it is ignored.")
+        return
+    yield _settings(config)
+    client = Client()
+    try:
+        client.init(replace(config, auto_start_session=False, log_summary=False))
+        told = diagnose(client)
+        yield from _guarded("provider", lambda: _provider(told))
+        yield from (_library(item) for item in told.libraries)
+        yield from _guarded("destination", lambda: _destination(client, config, told))
+        yield from _guarded("test span", lambda: _test_span(client))
+    except Exception as error:
+        yield _failed("start", error)
+    finally:
+        client.shut_down()
+    yield from _guarded("store", lambda: _store(config))
+    yield from _guarded("waiting", lambda: _waiting(config))
+    yield from _guarded("prices", _prices)
+    if client.faults.counts:
+        counted = dict(client.faults.counts)
+        message = ", ".join(f"{place} ({count})" for place, count in sorted(counted.items()))
+        yield Finding("faults", WRONG, f"Errors of this package itself: {message}", "Report them.", counted)
+
+
+def _guarded(check: str, found: Callable[[], Finding]) -> Iterator[Finding]:
+    try:
+        yield found()
+    except Exception as error:
+        yield _failed(check, error)
+
+
+def _failed(check: str, error: Exception) -> Finding:
+    known = isinstance(error, (StoreError, SpoolError, OSError))
+    return Finding(check, WRONG, str(error) if known else f"{type(error).__name__}: {error}")
+
+
+def _versions() -> Finding:
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in ("agentops_otel", *_DISTRIBUTIONS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    message = ", ".join(f"{name} {number or 'is missing'}" for name, number in found.items())
+    if None in found.values():
+        return Finding("versions", WRONG, message, "Install it again: pip install agentops_otel", dict(found))
+    return Finding("versions", OK, message, None, dict(found))
+
+
+def _settings(config: Configuration) -> Finding:
+    told = sorted(name for name in os.environ if name.startswith(("AGENTOPS_", "OTEL_")))
+    facts = {"variables": told}
+    problem = key_problem(config.api_key) if config.api_key is not None else None
+    if problem is not None:
+        return Finding("settings", WRONG, problem, "Set AGENTOPS_API_KEY to a key of your server.", facts)
+    return Finding("settings", OK, f"In the environment: {', '.join(told) or 'nothing'}", None, facts)
+
+
+def _provider(told: Diagnosis) -> Finding:
+    return Finding("provider", OK, f"The tracer provider is {told.provider}", None, {"provider": told.provider})
+
+
+def _library(item: LibraryStatus) -> Finding:
+    check, facts = "library", asdict(item)
+    if item.state == FAILED:
+        todo = "Switch it off with OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, and report it."
+        return Finding(check, WRONG, str(item), todo, facts)
+    if item.state == OFF:
+        return Finding(check, NOTE, str(item), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS says so, or a setting.", facts)
+    if item.state != ABSENT and item.beyond:
+        return Finding(check, NOTE, str(item), "It may work; if calls are missing, install a tested version.", facts)
+    return Finding(check, OK, str(item), None, facts)
+
+
+def _destination(client: Client, config: Configuration, told: Diagnosis) -> Finding:
+    check, facts = "destination", {"goes_to": told.goes_to}
+    built = client.pipeline
+    if told.goes_to is None or built is None:
+        todo = "Unset OTEL_SDK_DISABLED and OTEL_TRACES_EXPORTER, or give them another value."
+        return Finding(check, WRONG, "Sessions go nowhere: the environment says so", todo, facts)
+    if built.endpoint is None or built.endpoint == "the console":
+        return Finding(check, OK, f"Sessions go to {told.goes_to}", None, facts)
+    endpoint = Endpoint.of(config.receiver, config.api_key)
+    answer = reached(endpoint)
+    facts |= {"endpoint": endpoint.shown, "reached": answer.meaning is Meaning.TAKEN, "reason": answer.reason}
+    if answer.meaning is Meaning.TAKEN:
+        return Finding(check, OK, f"Sessions go to {endpoint.shown}, which took a request", None, facts)
+    return Finding(check, WRONG, f"{endpoint.shown} takes nothing: {answer.reason}", _repair(answer), facts)
+
+
+def _repair(answer: Answer) -> str:
+    if answer.reason.endswith(("401", "403", "UNAUTHENTICATED", "PERMISSION_DENIED")):
+        return "Set AGENTOPS_API_KEY, or OTEL_EXPORTER_OTLP_HEADERS, to what it asks for."
+    if answer.meaning is Meaning.LATER:
+        return "Start it, or correct AGENTOPS_API_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT. Spans are kept on disk."
+    return "It answers, but is no OTLP receiver for this: look at its address and OTEL_EXPORTER_OTLP_PROTOCOL."
+
+
+def reached(endpoint: Endpoint, seconds: float = REACH_SECONDS) -> Answer:
+    """What the endpoint says to a request without spans, within so many seconds."""
+    answers: list[Answer] = []
+
+    def ask() -> None:
+        try:
+            sent = transport(replace(endpoint, seconds=seconds))
+            answers.append(sent.send(gzip.compress(b"")))
+            sent.close()
+        except Exception as error:  # a certificate, an address that is none
+            answers.append(Answer(Meaning.KEPT, f"{type(error).__name__}: {error}"))
+
+    # On a thread: looking up a name has no limit of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers[0] if answers else Answer(Meaning.LATER, f"no answer in {seconds:g} seconds")
+
+
+def _test_span(client: Client) -> Finding:
+    """Send a span through all there is, read it from the store again, and leave nothing behind."""
+    check, built = "test span", client.pipeline
+    if built is None or built.store is None:
+        return Finding(check, NOTE, "Not sent: only from the local store can it be read back")
+    name = uuid.uuid4().hex
+    session = client.open_session([_TEST_TAG])
+    if not session.is_sampled:
+        session.end_session(names.SUCCESS, _TEST_TAG)
+        return Finding(check, NOTE, "Not sent: it was not sampled", "OTEL_TRACES_SAMPLER says which sessions are kept.")
+    try:
+        session.record(ActionEvent(action_type=name))
+        session.end_session(names.SUCCESS, _TEST_TAG)
+        client.flush(_WAIT_SECONDS)
+        found = any(name in record.name for record in built.store.spans(session.session_id))
+    finally:
+        built.store.delete(session.session_id)
+    if found:
+        return Finding(check, OK, "A test span was sent, read back, and deleted")
+    lost = ", ".join(built.delivery.failures.values()) or "it did not arrive"
+    return Finding(check, WRONG, f"A test span could not be read back: {lost}", "See what is said of the store.")
+
+
+def _store(config: Configuration) -> Finding:
+    path = resolve(config.store)
+    facts: dict[str, Any] = {"path": str(path), "bytes": path.stat().st_size if path.exists() else 0}
+    store = open_store(config.store)
+    try:
+        newest = next(iter(store.sessions()), None)
+    finally:
+        store.close()
+    facts["newest"] = None if newest is None else newest.session_id
+    message = f"The store {path} can be read, {facts['bytes'] / 1e6:.1f} MB"
+    if newest is None:
+        return Finding("store", OK, f"{message}, without sessions", "Try: agentops-otel demo", facts)
+    return Finding("store", OK, message, None, facts)
+
+
+def _waiting(config: Configuration) -> Finding:
+    spool = Spool(spool_path(config.store), config.max_spool_size, config.max_spool_days * _DAY)
+    found = spool.waiting()
+    facts = {"spans": sum(item.spans for item in found), "held": sum(item.spans for item in found if item.is_held)}
+    if not found:
+        return Finding("waiting", OK, "No span waits to be sent", None, facts)
+    places = ", ".join(sorted({item.address.destination for item in found}))
+    message = f"{text.several(facts['spans'], 'span')} not sent to {places} yet"
+    if facts["held"] == facts["spans"]:
+        return Finding("waiting", OK, f"{message}: a running program is about to", None, facts)
+    return Finding("waiting", NOTE, message, "Send them: agentops-otel forward", facts)
+
+
+def _prices() -> Finding:
+    Prices().load()
+    facts = {"package": "genai-prices", "version": version("genai-prices")}
+    message = f"Prices are those of genai-prices {facts['version']}"
+    return Finding("prices", OK, message, "For newer ones: pip install --upgrade genai-prices", facts)
