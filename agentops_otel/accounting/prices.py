@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
 from operator import attrgetter
@@ -279,6 +279,22 @@ class Prices:
                 return ()
             rates.append(more - start.total_price)
         return tuple(rates) if _times(rates, base) == start.total_price else ()
+
+
+def newest_change(today: date) -> date | None:
+    """When the newest price that holds by `today` began: the data itself bears no date. Reads all of it."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - slow to import
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415
+
+    begun = (
+        price.constraint.start_date
+        for provider in get_snapshot().providers
+        for model in provider.models
+        if isinstance(model.prices, list)
+        for price in model.prices
+        if isinstance(price.constraint, StartDateConstraint)
+    )
+    return max((start for start in begun if start <= today), default=None)
 
 
 def _special(conditions: Mapping[str, str]) -> _Conditions:

@@ -8,10 +8,11 @@ import platform
 import threading
 import uuid
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.accounting.prices import Prices
+from agentops_otel.accounting.prices import newest_change
 from agentops_otel.cli import text
 from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
@@ -137,8 +138,8 @@ def _library(item: LibraryStatus) -> Finding:
 
 
 def _destination(client: Client, config: Configuration, told: Diagnosis) -> Finding:
-    check, facts = "destination", {"goes_to": told.goes_to}
-    built = client.pipeline
+    check, built = "destination", client.pipeline
+    facts: dict[str, Any] = {"goes_to": told.goes_to}
     if told.goes_to is None or built is None:
         todo = "Unset OTEL_SDK_DISABLED and OTEL_TRACES_EXPORTER, or give them another value."
         return Finding(check, WRONG, "Sessions go nowhere: the environment says so", todo, facts)
@@ -231,7 +232,10 @@ def _waiting(config: Configuration) -> Finding:
 
 
 def _prices() -> Finding:
-    Prices().load()
-    facts = {"package": "genai-prices", "version": version("genai-prices")}
+    newest = newest_change(datetime.now(timezone.utc).date())
+    dated = None if newest is None else newest.isoformat()
+    facts = {"package": "genai-prices", "version": version("genai-prices"), "newest_change": dated}
     message = f"Prices are those of genai-prices {facts['version']}"
+    if dated is not None:
+        message += f"; the newest change of a price in it is of {dated}"
     return Finding("prices", OK, message, "For newer ones: pip install --upgrade genai-prices", facts)

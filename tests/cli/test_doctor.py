@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 
 import pytest
 from click.testing import CliRunner
@@ -70,6 +71,7 @@ def test_programs_read_it(found, tmp_path):
     assert told["anthropic"]["facts"]["state"] == "captured once it is imported"
     assert told["store"]["facts"]["path"] == str(tmp_path / "sessions.db")
     assert told["prices"]["facts"]["version"]
+    assert "2025-01-01" < told["prices"]["facts"]["newest_change"] <= f"{datetime.now(timezone.utc):%Y-%m-%d}"
 
 
 def test_an_endpoint_that_takes_spans(found, tmp_path):
