@@ -13,6 +13,8 @@ import pytest
 from programs import stored
 
 import agentops_otel
+from agentops_otel.demo import bodies
+from agentops_otel.demo.provider import Answer, Provider
 
 RUN = (sys.executable, "-m", "agentops_otel", "run")
 
@@ -158,6 +160,17 @@ def test_child_processes_join(place, parent):
     assert (code, out, err) == (0, "", "")
     ((_, records),) = stored(place.path)
     assert [record.name for record in records if not record.is_session] == ["action in the child"]
+
+
+def test_calls_are_captured_in_the_program_and_in_its_child(place):
+    call = "import openai; openai.OpenAI().chat.completions.create(model='gpt-4o-mini', messages=[])\n"
+    place.write("child.py", call)
+    place.write("app.py", call + PARENTS["subprocess"])
+    with Provider([Answer.json(bodies.chat("Hello!"))] * 2) as provider:
+        place.env |= {"OPENAI_BASE_URL": provider.openai_url, "OPENAI_API_KEY": "x"}
+        assert place.silently("app.py") == (0, "", "")
+    assert place.session.llm_calls == 2
+    assert place.session.cost
 
 
 def test_a_process_for_pythons_housekeeping_has_no_session(place):
