@@ -203,8 +203,11 @@ def survive(function: FunctionType, kind: type[Exception], program: Program, **s
         client.flush(0.3)
     finally:
         function.__code__ = original
-    session.end_session("Success")
-    client.shut_down()
+        # Also where the fault did reach the program: what stays wrapped would be in the way of all tests that follow.
+        for open_session in client.sessions:
+            open_session.end_session("Success")
+        session.deactivate()
+        client.shut_down()
     return seen, client
 
 
