@@ -65,7 +65,8 @@ assert grown < 64, grown
 def test_the_queue_is_bounded_by_bytes_and_figures_outlive_messages(make_watched):
     watched = make_watched(max_queue_bytes=1_000_000, capture_content=True)
     processor = watched.client.pipeline.processor
-    processor.wake = lambda: None  # a delivery thread that is held up
+    assert watched.client.flush(10)  # the thread has seen the session's start, and waits
+    processor.wake = lambda: None  # it is held up there
     for _ in range(50):
         watched.session.record(
             LLMEvent(prompt="p" * 100_000, completion="c", model="gpt-4o", prompt_tokens=10, completion_tokens=1)
