@@ -308,6 +308,7 @@ class Client:
             util.register_after_fork(self, Client._finish_with_process)
 
     def _finish_with_process(self) -> None:
+        self.endings.leave_signals()
         util: Any = sys.modules["multiprocessing.util"]
         util.Finalize(None, self._exit, exitpriority=100)
 

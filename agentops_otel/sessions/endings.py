@@ -45,6 +45,7 @@ class Endings:
             sys.exit = wrapt.FunctionWrapper(sys.exit, self._noted_exit)
         if (
             not self._handled
+            and not _is_worker()
             and threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         ):
@@ -57,6 +58,14 @@ class Endings:
             if isinstance(sys.exit, wrapt.FunctionWrapper):
                 sys.exit = self._exit
             self._exit = None
+        self.leave_signals()
+
+    def leave_signals(self) -> None:
+        """Let SIGTERM kill at once again, as it must in workers: their owner waits for them to die.
+
+        A handler of Python's runs only when the interpreter does; a worker that is told to die on its way into
+        waiting for its next task would wait for ever.
+        """
         if self._handled and threading.current_thread() is threading.main_thread():
             if signal.getsignal(signal.SIGTERM) == self._terminated:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -101,6 +110,12 @@ class Endings:
         finally:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _is_worker() -> bool:
+    """Whether this process was started by multiprocessing."""
+    multiprocessing: Any = sys.modules.get("multiprocessing")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
 
 
 def _is_interactive() -> bool:
