@@ -223,17 +223,28 @@ class Readers:
             self._idle.pop().close()
 
 
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
-    """All of it or nothing; the mode is SQLite's: `IMMEDIATE` to write, `DEFERRED` to read one moment."""
-    try:
-        connection.execute(f"BEGIN {mode}")
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+class transaction:  # noqa: N801 - it reads as what stands in its block
+    """All of it or nothing; the mode is SQLite's: `IMMEDIATE` to write, `DEFERRED` to read one moment.
+
+    No generator: one that Ctrl-C leaves behind is closed by the garbage collector, after its connection, and complains.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, mode: str) -> None:
+        self._connection = connection
+        self._mode = mode
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._connection.execute(f"BEGIN {self._mode}")
+
+    def __exit__(self, kind: object, error: BaseException | None, trace_back: object) -> None:
+        """Keep what was done, or take it back if the block raised or it cannot be kept."""
+        try:
+            if error is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
 
 def _is_busy(error: Exception) -> bool:
