@@ -77,7 +77,12 @@ def _is_list(content: Any) -> bool:
 
 def _holds_results(content: Any) -> bool:
     parts = content if isinstance(content, list) else ()
-    return any(isinstance(part, dict) and part.get("type") in _RESULTS for part in parts)
+    return any(isinstance(part, dict) and _kind(part) in _RESULTS for part in parts)
+
+
+def _kind(part: dict[str, Any]) -> str | None:
+    kind = part.get("type")
+    return kind if isinstance(kind, str) else None
 
 
 def _part(found: Any) -> dict[str, Any] | None:  # noqa: PLR0911 - one row for each kind of part
@@ -86,7 +91,7 @@ def _part(found: Any) -> dict[str, Any] | None:  # noqa: PLR0911 - one row for e
         return _text(found) if found else None
     if not isinstance(found, dict):
         return None if found is None else _text(plain.to_json(found))
-    kind = found.get("type")
+    kind = _kind(found)
     if kind in _TEXTS or (kind is None and "text" in found):
         return _text(found.get("text", found.get("content")))
     if kind in _THOUGHTS:
@@ -100,7 +105,7 @@ def _part(found: Any) -> dict[str, Any] | None:  # noqa: PLR0911 - one row for e
         return {"type": "tool_call_response", "id": asked, "response": answer}
     if kind in _IMAGES:
         return _image(found)
-    return {"type": kind} if isinstance(kind, str) else _text(plain.to_json(found))
+    return _text(plain.to_json(found)) if kind is None else {"type": kind}
 
 
 def _text(value: Any) -> dict[str, Any]:
