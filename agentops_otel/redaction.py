@@ -30,6 +30,10 @@ _SOUND: Final = (bool, int, float, bytes, list, tuple)
 _DEPTH: Final = 64
 _SHORTEST: Final = 8
 """Characters that a secret has at least: a shorter one is a word that stands everywhere."""
+_FIGURES: Final = frozenset({int, float, bool})
+_WORD: Final = 128
+_WORDS_KEPT: Final = 4096
+"""Values of up to this many characters, and this many of them, are remembered as clean."""
 
 
 class Redaction:
@@ -57,6 +61,9 @@ class Redaction:
         self._hints = [max(re.split(r"[*?\[\]]", key), key=len) for key in self._keys]
         self._asked: list[Callable[[str, Any], Any]] = [rule for rule in listed if callable(rule)]
         self._known = [secret for secret in known if secret and len(secret) >= _SHORTEST]
+        self._rules = bool(self._patterns or self._key or self._asked)
+        # Texts that were looked at and are clean, as long as the program has no rules of its own.
+        self._clean: set[str] = set()
 
     def apply(self, record: SpanRecord) -> None:
         """Redact this record; where that fails, the value is gone, not the span."""
@@ -74,6 +81,9 @@ class Redaction:
         """The attributes without what is to be taken out; the same object where that is nothing."""
         changed: dict[str, Any] = {}
         for name, value in attributes.items():
+            # Most texts are the same with every call, and figures are none: no function is called for these.
+            if (type(value) in _FIGURES or (type(value) is str and value in self._clean)) and not self._rules:
+                continue
             if name not in _KEPT:
                 told = self._value(name, value)
                 if told is not value:
@@ -83,6 +93,14 @@ class Redaction:
         return {name: value for name, value in {**attributes, **changed}.items() if value is not None}
 
     def _value(self, name: str, value: Any) -> Any:
+        told = value if type(value) is str and value in self._clean else self._redacted(name, value)
+        if told is value and type(value) is str and len(value) <= _WORD and not self._rules:
+            if len(self._clean) >= _WORDS_KEPT:
+                self._clean.clear()
+            self._clean.add(value)
+        return told
+
+    def _redacted(self, name: str, value: Any) -> Any:
         try:
             for ask in self._asked:
                 value = ask(name, value)
