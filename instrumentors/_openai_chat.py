@@ -54,7 +54,7 @@ def request(arguments: Arguments) -> Request:
 
 def usage(told: Any) -> Usage | None:
     """Usage as OpenAI counts it, and as those who speak its language do: cached tokens within the prompt."""
-    printed, told = told, fields(told)
+    told = fields(told)
     prompt = fields(told.get("prompt_tokens_details") or told.get("prompt_token_details"))  # the latter is Writer's
     completion = fields(told.get("completion_tokens_details"))
     if told.get("prompt_tokens") is None and told.get("completion_tokens") is None:
@@ -72,7 +72,7 @@ def usage(told: Any) -> Usage | None:
         audio_input_tokens=prompt.get("audio_tokens"),
         audio_output_tokens=completion.get("audio_tokens"),
         image_input_tokens=prompt.get("image_tokens"),
-        cost=cost(printed),
+        cost=cost(told),
     )
 
 

@@ -8,7 +8,7 @@ from agentops_otel_instrumentors._provider_cost import cost
 
 from agentops_otel.conventions import names
 from agentops_otel.conventions.model import Content, Media, Message, Request, Response, Text, Usage
-from agentops_otel.engine import Arguments, Operation, listed, read, read_text
+from agentops_otel.engine import Arguments, Operation, fields, listed, read, read_text
 
 
 def _request(kind: str) -> Any:
@@ -24,21 +24,21 @@ def _request(kind: str) -> Any:
 
 
 def _response(answer: Any) -> Response:
-    told = read(answer, "usage")
-    parts = read(told, "input_tokens_details") or read(told, "input_token_details")
+    told = fields(read(answer, "usage"))
+    parts = fields(told.get("input_tokens_details") or told.get("input_token_details"))
     usage = None
-    if read(told, "input_tokens") is not None:
+    if told.get("input_tokens") is not None:
         usage = Usage(
-            input_tokens=read(told, "input_tokens"),
-            output_tokens=read(told, "output_tokens"),
-            image_input_tokens=read(parts, "image_tokens"),
-            audio_input_tokens=read(parts, "audio_tokens"),
-            text_input_tokens=read(parts, "text_tokens"),
-            image_output_tokens=read(told, "output_tokens_details.image_tokens"),
+            input_tokens=told["input_tokens"],
+            output_tokens=told.get("output_tokens"),
+            image_input_tokens=parts.get("image_tokens"),
+            audio_input_tokens=parts.get("audio_tokens"),
+            text_input_tokens=parts.get("text_tokens"),
+            image_output_tokens=read(told.get("output_tokens_details"), "image_tokens"),
             cost=cost(told),
         )
-    elif read(told, "seconds") is not None:
-        usage = Usage(audio_seconds=read(told, "seconds"))
+    elif told.get("seconds") is not None:
+        usage = Usage(audio_seconds=told["seconds"])
     elif cost(told) is not None:  # xAI's images
         usage = Usage(cost=cost(told))
     return Response(model=read(answer, "model"), usage=usage)

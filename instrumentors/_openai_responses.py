@@ -56,16 +56,18 @@ def fetched(arguments: Arguments) -> Request:
 
 def usage(told: Any) -> Usage | None:
     """Usage of a response: cached tokens within the input, reasoning within the output."""
-    if read(told, "input_tokens") is None and read(told, "output_tokens") is None:
+    told = fields(told)
+    if told.get("input_tokens") is None and told.get("output_tokens") is None:
         return None
+    asked, said = fields(told.get("input_tokens_details")), fields(told.get("output_tokens_details"))
     return Usage(
-        input_tokens=read(told, "input_tokens"),
-        output_tokens=read(told, "output_tokens"),
-        cache_read_tokens=read(told, "input_tokens_details.cached_tokens"),
-        cache_write_tokens=read(told, "input_tokens_details.cache_write_tokens"),
-        reasoning_tokens=read(told, "output_tokens_details.reasoning_tokens"),
-        audio_input_tokens=read(told, "input_tokens_details.audio_tokens"),
-        audio_output_tokens=read(told, "output_tokens_details.audio_tokens"),
+        input_tokens=told.get("input_tokens"),
+        output_tokens=told.get("output_tokens"),
+        cache_read_tokens=asked.get("cached_tokens"),
+        cache_write_tokens=asked.get("cache_write_tokens"),
+        reasoning_tokens=said.get("reasoning_tokens"),
+        audio_input_tokens=asked.get("audio_tokens"),
+        audio_output_tokens=said.get("audio_tokens"),
         cost=cost(told),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentops_otel.accounting.prices import Quote
 from agentops_otel.accounting.tally import is_model_call
@@ -10,7 +10,7 @@ from agentops_otel.conventions import names
 from agentops_otel.conventions.attributes import read_inner, read_text, read_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.conventions.model import Usage
@@ -34,51 +34,74 @@ def enrich(
     when the call was made, for prices change. With `wait=False` nothing is loaded: the cost is then left to a
     later call. Attributes are read by their current names alone: see `dialects.translate` for all others.
     """
+    return reckon(attributes, prices, start_time=start_time, aliases=aliases, wait=wait).attributes
+
+
+class Reckoned(NamedTuple):
+    """A span's attributes, and what they tell of, so that nobody has to read it again."""
+
+    attributes: Mapping[str, Any]
+    usage: Usage | None = None
+    """Of the call itself; None too where it was not looked for."""
+
+
+def reckon(
+    attributes: Mapping[str, Any],
+    prices: Prices,
+    *,
+    start_time: int | None = None,
+    aliases: bool = True,
+    wait: bool = True,
+) -> Reckoned:
+    """What `enrich` says, and the usage that it is said by."""
     prefix = _usage_prefix(attributes)
     if prefix is None or names.COST in attributes:
-        return attributes
+        return Reckoned(attributes)
     usage = read_usage(attributes, prefix)
     quote = None if usage is None else _quote(attributes, usage, prices, start_time, wait)
     if quote is None:
-        return attributes
+        return Reckoned(attributes, usage)
     cost = float(quote.cost)
-    told = dict.fromkeys((names.COST, *(names.COST_ALIASES if aliases else ())), cost)
-    return {**attributes, **told, names.COST_SOURCE: quote.source}
+    enriched = {**attributes, names.COST: cost, names.COST_SOURCE: quote.source}
+    if aliases:
+        for name in names.COST_ALIASES:
+            enriched[name] = cost
+    return Reckoned(enriched, usage)
 
 
 def _quote(attributes: Mapping[str, Any], usage: Usage, prices: Prices, at: int | None, wait: bool) -> Quote | None:
     """The cost of a call with all that is billed beside it; None where any part of it is unknown."""
-    conditions = _conditions(attributes)
-    provider = read_text(attributes, names.PROVIDER_NAME)
     models = _models(attributes, prices)
-
-    def price(names_of_model: list[str], part: Usage) -> Quote | None:
-        for name in names_of_model:
-            quote = prices.quote(provider, name, part, conditions=conditions, at=at, wait=wait)
-            if quote is not None:
-                return quote
-        return None
-
-    whole = price(models, usage)
-    if whole is None or whole.source == "provider":
+    whole = _first_quote(attributes, models, usage, prices, at, wait)
+    if whole is None or whole.source == "provider" or names.INNER_USAGE not in attributes:
         return whole
     cost = whole.cost
     for model, part in read_inner(attributes):
-        beside = price([model] if model else models, part)
+        beside = _first_quote(attributes, [model] if model else models, part, prices, at, wait)
         if beside is None:
             return None
         cost += beside.cost
     return Quote(cost, whole.source)
 
 
+def _first_quote(
+    attributes: Mapping[str, Any], models: Sequence[str], usage: Usage, prices: Prices, at: int | None, wait: bool
+) -> Quote | None:
+    provider, conditions = read_text(attributes, names.PROVIDER_NAME), _conditions(attributes)
+    for model in models:
+        quote = prices.quote(provider, model, usage, conditions=conditions, at=at, wait=wait)
+        if quote is not None:
+            return quote
+    return None
+
+
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
-    listed = attributes.get(names.COST_CONDITIONS)
-    if listed is None and names.OPENAI_RESPONSE_SERVICE_TIER not in attributes and names.SERVICE_TIER not in attributes:
-        return {}
-    conditions = listed if isinstance(listed, (list, tuple)) else ()
-    told = dict(str(condition).split("=", 1) for condition in conditions if "=" in str(condition))
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
-    return {**told, "service_tier": str(tier)} if tier else told
+    listed = attributes.get(names.COST_CONDITIONS)
+    told = {"service_tier": str(tier)} if tier else {}
+    if not isinstance(listed, (list, tuple)):
+        return told
+    return {**dict(str(condition).split("=", 1) for condition in listed if "=" in str(condition)), **told}
 
 
 def _usage_prefix(attributes: Mapping[str, Any]) -> str | None:

@@ -9,33 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agentops_otel.accounting.linear import PARTS, UNITS, Line, fits, used_of
 from agentops_otel.accounting.sellers import candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from agentops_otel.conventions.model import Usage
 
-_UNITS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cache_read_tokens": "cache_read_tokens",
-    "cache_write_tokens": "cache_write_tokens",
-    "cache_write_1h_tokens": "cache_write_1h_tokens",
-    "reasoning_tokens": "output_reasoning_tokens",
-    "audio_input_tokens": "input_audio_tokens",
-    "audio_output_tokens": "output_audio_tokens",
-    "audio_cache_read_tokens": "cache_audio_read_tokens",
-    "image_input_tokens": "input_image_tokens",
-    "image_output_tokens": "output_image_tokens",
-    "image_cache_read_tokens": "cache_image_read_tokens",
-    "web_searches": "web_searches",
-    "audio_seconds": "audio_seconds",
-}
-_USED = attrgetter(*_UNITS)
 _MILLION = Decimal(1_000_000)
 _TOTALS = ("input_tokens", "output_tokens")
 _STANDARD = frozenset({"default", "standard", "auto", "on_demand", "global", "not_available"})
@@ -47,18 +30,9 @@ _NEEDED_PRICES = {
     "web_searches": "web_searches_kcount",
     "audio_seconds": "audio_hours",
 }
-_PARTS = {
-    "input_tokens": ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens"),
-    "output_tokens": ("output_audio_tokens", "output_image_tokens", "output_reasoning_tokens"),
-    "cache_read_tokens": ("cache_audio_read_tokens", "cache_image_read_tokens"),
-    "cache_write_tokens": ("cache_write_1h_tokens",),
-    "input_audio_tokens": ("cache_audio_read_tokens",),
-    "input_image_tokens": ("cache_image_read_tokens",),
-}
-"""Units that are counted within another one."""
 _DAY = 86_400 * 10**9
 _KEPT = 4096
-"""Rates and names that are remembered; with more of them than that, all are looked up again."""
+"""Prices that are remembered; with more of them than that, all are looked up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +92,6 @@ class Quote(NamedTuple):
 
 
 _Conditions = tuple[tuple[str, str], ...]
-_Key = tuple[str, str, _Conditions, tuple[str, ...], int]
-_Rates = tuple[Decimal, ...] | None
 
 
 @dataclass
@@ -136,9 +108,8 @@ class Prices:
     _source: str = ""
     # Reentrant: a signal that ends the process may come while the main thread loads.
     _lock: Any = field(default_factory=threading.RLock)
-    # Prices are linear in the counts unless tiered: the rate of each unit, exact, for one day.
-    _rates: dict[_Key, _Rates] = field(default_factory=dict)
-    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+    # Who sells what was asked for, and the price of one combination of units on one day.
+    _lines: dict[tuple[Any, ...], tuple[tuple[str, str] | None, Line | None]] = field(default_factory=dict)
 
     @property
     def loaded(self) -> bool:
@@ -182,55 +153,54 @@ class Prices:
         if override is not None:
             known = usage.input_tokens is not None or override.is_free
             return Quote(override.cost(usage), "override") if known else None
-        counts = _counts(usage)
-        if counts is None:
+        used = used_of(usage)
+        if not _is_priceable(used) or (self._calculate is None and not wait):
             return None
-        if self._calculate is None:
-            if not wait:
-                return None
-            self.load()
-        special = _special(conditions) if conditions else ()
-        for found in candidates(provider, model):
-            if self._knows(found):
-                cost = self._cost(*found, counts, special, at)
-                return None if cost is None else Quote(cost, self._source)
-        return None
+        cost = self._listed(provider, model, used, _special(conditions) if conditions else (), at or time.time_ns())
+        return None if cost is None else Quote(cost, self._source)
 
-    def _knows(self, pair: tuple[str, str]) -> bool:
-        """Whether the price data has this model of this provider."""
-        known = self._known.get(pair)
-        if known is None:
-            assert self._calculate is not None  # noqa: S101 - quote() loads it
-            assert self._usage is not None  # noqa: S101
-            try:
-                self._calculate(self._usage(), pair[1], provider_id=pair[0] or None)
-                known = True
-            except LookupError:
-                known = False
-            _remember(self._known, pair, known)
-        return known
-
-    def _cost(
-        self,
-        provider: str,
-        model: str,
-        counts: Mapping[str, int | float],
-        special: _Conditions,
-        at: int | None,
+    def _listed(
+        self, provider: str | None, model: str, used: Sequence[Any], special: _Conditions, at: int
     ) -> Decimal | None:
-        at = at or time.time_ns()
-        if not _adds_up(counts):
-            return self._calculated(provider, model, counts, special, _moment(at))
-        used = {unit: count for unit, count in counts.items() if count}
-        key = (provider, model, special, tuple(used), at // _DAY)
+        """What this costs by the price data; None where it has no price for all of it."""
+        key = (provider, model, special, at // _DAY, *map(bool, used))
         try:
-            rates = self._rates[key]
+            seller, line = self._lines[key]
         except KeyError:
-            rates = self._linear_rates(provider, model, tuple(used), special, _moment(at))
-            _remember(self._rates, key, rates)
-        if rates:
-            return _times(rates, used)
-        return None if rates is None else self._calculated(provider, model, counts, special, _moment(at))
+            self.load()
+            seller, line = self._looked_up(provider, model, used, special, _moment(at))
+            if len(self._lines) >= _KEPT:
+                self._lines.clear()
+            self._lines[key] = seller, line
+        if seller is None:
+            return None
+        if fits(used):
+            if line is None:
+                return None
+            if line.rates:
+                return line.cost(used)
+        counts = {unit: count for unit, count in zip(UNITS.values(), used, strict=True) if count is not None}
+        return self._calculated(*seller, counts, special, _moment(at))
+
+    def _looked_up(
+        self, provider: str | None, model: str, used: Sequence[Any], special: _Conditions, when: datetime
+    ) -> tuple[tuple[str, str] | None, Line | None]:
+        """(provider, model) as the data names them, and the price of what is used."""
+        seller = next((found for found in candidates(provider, model) if self._knows(*found)), None)
+        if seller is None:
+            return None, None
+        units = [unit for unit, count in zip(UNITS.values(), used, strict=True) if count]
+        return seller, self._line(*seller, units, special, when)
+
+    def _knows(self, provider: str, model: str) -> bool:
+        """Whether the price data has this model of this provider."""
+        assert self._calculate is not None  # noqa: S101 - _listed() loads it
+        assert self._usage is not None  # noqa: S101
+        try:
+            self._calculate(self._usage(), model, provider_id=provider or None)
+        except LookupError:
+            return False
+        return True
 
     def _calculated(
         self, provider: str, model: str, counts: Mapping[str, Any], special: _Conditions, when: datetime
@@ -257,28 +227,29 @@ class Prices:
             return None
         return answer if _is_whole(answer, counts) else None
 
-    def _linear_rates(
-        self, provider: str, model: str, units: tuple[str, ...], special: _Conditions, when: datetime
-    ) -> _Rates:
-        """USD for one of each unit; None where the price is unknown.
+    def _line(
+        self, provider: str, model: str, units: Sequence[str], special: _Conditions, when: datetime
+    ) -> Line | None:
+        """The price as a line, found by asking for one more of each unit; None where it is unknown.
 
-        () where the price is not linear: tiers, hours of the day, a fee for each request, least seconds.
+        Without rates where it is not linear: tiers, hours of the day, a fee for each request, least seconds.
         """
-        within = {part for total, parts in _PARTS.items() if total not in _TOTALS for part in parts}
+        within = {part for total, parts in PARTS.items() if total not in _TOTALS for part in parts}
         base: dict[str, int] = {unit: 10 if unit in within else 1000 for unit in units}
         base.update({total: 1000 * (len(units) + 1) for total in _TOTALS if total in base})
         start = self._answer(provider, model, base, special, when)
         if start is None:
             return None
         if "audio_seconds" in units or not _is_linear(start):
-            return ()
-        rates = []
+            return Line.of({})
+        rates = {}
         for unit in units:
             more = self._calculated(provider, model, {**base, unit: base[unit] + 1}, special, when)
             if more is None:
-                return ()
-            rates.append(more - start.total_price)
-        return tuple(rates) if _times(rates, base) == start.total_price else ()
+                return Line.of({})
+            rates[unit] = more - start.total_price
+        line = Line.of(rates)
+        return line if line.cost([base.get(unit) for unit in UNITS.values()]) == start.total_price else Line.of({})
 
 
 def newest_change(today: date) -> date | None:
@@ -303,30 +274,6 @@ def _special(conditions: Mapping[str, str]) -> _Conditions:
 
 def _moment(at: int) -> datetime:
     return datetime.fromtimestamp(at / 1e9, timezone.utc)
-
-
-def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
-    if len(memory) >= _KEPT:
-        memory.clear()
-    memory[key] = value
-
-
-def _times(rates: Iterable[Decimal], counts: Mapping[str, int | float]) -> Decimal:
-    total = Decimal(0)
-    for rate, count in zip(rates, counts.values(), strict=True):
-        total += rate * (count if type(count) is int else Decimal(str(count)))
-    return total
-
-
-def _adds_up(counts: Mapping[str, int | float]) -> bool:
-    """Whether the parts fit beside each other into what they are parts of: there all prices are linear."""
-    for total, parts in _PARTS.items():
-        rest = counts.get(total, 0)
-        for part in parts:
-            rest -= counts.get(part, 0)
-        if rest < 0:
-            return False
-    return True
 
 
 def _is_special(answer: Any, special: dict[str, str], when: datetime) -> bool:
@@ -363,10 +310,8 @@ def _is_linear(answer: Any) -> bool:
     return not any(hasattr(price, "tiers") for price in vars(answer.model_price).values())
 
 
-def _counts(usage: Usage) -> dict[str, int | float] | None:
-    """The usage in genai-prices' units; None where nothing is known that could be priced.
-
-    Output without input is half a bill, and so are parts without their total: they count as unknown.
-    """
-    counts = {unit: count for unit, count in zip(_UNITS.values(), _USED(usage), strict=True) if count is not None}
-    return counts if "input_tokens" in counts or counts.keys() == {"audio_seconds"} else None
+def _is_priceable(used: Sequence[Any]) -> bool:
+    """Whether what is known is a whole bill: output without input is half of one, and so are parts without a total."""
+    if used[0] is not None:
+        return True
+    return [unit for unit, count in zip(UNITS.values(), used, strict=True) if count is not None] == ["audio_seconds"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentops_otel.conventions.model import Usage
 
 _ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
+_BILLED = frozenset({names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS})
 _TOTAL_NAMES = {
     "input_tokens": names.TOTAL_INPUT_TOKENS,
     "output_tokens": names.TOTAL_OUTPUT_TOKENS,
@@ -98,7 +99,7 @@ def _billed(record: SpanRecord) -> bool:
     A refused request (an error, nothing answered) does not, nor does an event that names no model.
     """
     attributes = record.attributes
-    if any(name in attributes for name in (names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS)):
+    if not _BILLED.isdisjoint(attributes):
         return True
     return record.status != ERROR and (names.REQUEST_MODEL in attributes or names.RESPONSE_MODEL in attributes)
 
@@ -165,8 +166,11 @@ class Tally:
         ordered = sorted(self.durations)
         return ordered[max(math.ceil(len(ordered) * share / 100) - 1, 0)] if ordered else None
 
-    def add(self, record: SpanRecord) -> None:
-        """Count a finished span; a start record counts nothing but the session's beginning."""
+    def add(self, record: SpanRecord, usage: Usage | None = None) -> None:
+        """Count a finished span; a start record counts nothing but the session's beginning.
+
+        `usage` is what the span tells of the call, where somebody has read it just now.
+        """
         if self.start_time is None or record.start_time < self.start_time:
             self.start_time = record.start_time
         if record.end_time is None:
@@ -175,10 +179,10 @@ class Tally:
             self.end_time = record.end_time
         if record.is_session:
             return
-        self._add_work(record)
+        self._add_work(record, usage)
         self._add_error(record)
 
-    def _add_work(self, record: SpanRecord) -> None:
+    def _add_work(self, record: SpanRecord, usage: Usage | None) -> None:
         attributes = record.attributes
         seen_below = record.span_id in self._called_below
         if seen_below:
@@ -186,7 +190,7 @@ class Tally:
             self._pass_up(self._called_below, record)
         if is_model_call(attributes):
             if not seen_below:
-                self._add_call(record)
+                self._add_call(record, usage)
                 self._pass_up(self._called_below, record)
             return
         if attributes.get(names.OPERATION_NAME) == names.FETCH_RESPONSE:
@@ -207,7 +211,7 @@ class Tally:
         self._ran_below.add((record.parent_id, tool))
         self.total.charge(cost_of(record.attributes))
 
-    def _add_call(self, record: SpanRecord) -> None:
+    def _add_call(self, record: SpanRecord, usage: Usage | None) -> None:
         attributes = record.attributes
         response_id = attributes.get(names.RESPONSE_ID)
         awaited = names.INPUT_TOKENS not in attributes and read_text(attributes, names.RESPONSE_STATUS) in {
@@ -219,7 +223,7 @@ class Tally:
         billed = awaited or _billed(record)
         if awaited and response_id:
             self._awaited[str(response_id)] = _source_of(attributes)
-        usage, cost = read_usage(attributes), cost_of(attributes)
+        usage, cost = usage or read_usage(attributes), cost_of(attributes)
         for part in (self.total, self._part(_source_of(attributes))):
             part.add(usage, cost, billed=billed)
 
@@ -240,7 +244,10 @@ class Tally:
             part.add(usage, cost)
 
     def _part(self, source: tuple[str, str]) -> Part:
-        return self.by_source.setdefault(source, Part())
+        part = self.by_source.get(source)
+        if part is None:
+            part = self.by_source[source] = Part()
+        return part
 
     def _add_error(self, record: SpanRecord) -> None:
         reported_below = record.span_id in self._failed_below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 def read(thing: Any, path: str, default: Any = None) -> Any:
     """The value at a dotted path, `read(answer, "usage.prompt_tokens")`, whatever each step is; else `default`."""
     while thing is not None and path:
-        name, _, path = path.partition(".")
+        name, _, path = path.partition(".") if "." in path else (path, "", "")
         thing = thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
     return default if thing is None else thing
 
 
 _NOTHING: dict[str, Any] = {}
+_MAPPING, _MODEL, _OBJECT = range(3)
 
 
 def fields(thing: Any) -> Mapping[str, Any]:
@@ -23,15 +25,23 @@ def fields(thing: Any) -> Mapping[str, Any]:
 
     One look-up of all fields instead of one for each: for what is read with every chunk of a stream.
     """
-    if isinstance(thing, (dict, Mapping)):  # such as the models of Azure's clients
-        return thing
+    kind = _kind(type(thing))
+    if kind == _MAPPING:
+        return thing  # type: ignore[no-any-return] # its type was looked at
     try:
         own = vars(thing)
     except TypeError:
-        return _NOTHING
+        return thing if isinstance(thing, Mapping) else _NOTHING
     # pydantic keeps fields that a model does not declare beside the others.
-    more = getattr(thing, "model_extra", None) if "model_extra" not in own else None
+    more = getattr(thing, "model_extra", None) if kind == _MODEL and "model_extra" not in own else None
     return {**own, **more} if more and isinstance(more, dict) else own
+
+
+@functools.lru_cache(maxsize=512)
+def _kind(type_of_thing: type) -> int:
+    if issubclass(type_of_thing, Mapping):  # such as the models of Azure's clients
+        return _MAPPING
+    return _MODEL if hasattr(type_of_thing, "model_extra") else _OBJECT
 
 
 def read_text(thing: Any, path: str) -> str | None:

@@ -12,7 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor
 
 from agentops_otel.accounting.dialects import tells_of_call, translate
-from agentops_otel.accounting.enrichment import enrich
+from agentops_otel.accounting.enrichment import enrich, reckon
 from agentops_otel.accounting.record import SpanRecord, record_of
 from agentops_otel.accounting.tally import Tally
 from agentops_otel.conventions import names
@@ -230,15 +230,15 @@ class SessionProcessor(SpanProcessor):
     def _count(self, span: ReadableSpan | OwnSpan | SpanRecord, size: int) -> None:
         record = _recorded(span)
         record.parent_id = self._doubles.kept_parent(record.parent_id)
-        attributes = translate(record)
-        record.attributes = enrich(attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
+        reckoned = reckon(translate(record), self.prices, start_time=record.start_time, aliases=self._aliases)
+        record.attributes = reckoned.attributes
         trace_id = int(record.trace_id, 16)
         books = self._open.get(trace_id) or self._ended.get(trace_id)
         if books is None:
             session_id = record.attributes.get(names.SESSION_ID)
             books = next((found for found in list(self._open.values()) if found.session_id == session_id), None)
         if books is not None:
-            books.tally.add(record)
+            books.tally.add(record, reckoned.usage)
         self._counted.append((record, size))
 
     def _let_go(self, size: int) -> None:

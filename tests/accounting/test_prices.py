@@ -190,8 +190,7 @@ def test_memories_are_bounded(monkeypatch):
     for number in range(40):
         prices.quote("openai", f"gpt-nobody-has-seen-{number}", used(1, 1))
         prices.quote("openai", "gpt-4o", used(1, 1), at=(number + 1) * 86_400 * 10**9)
-    assert len(prices._rates) <= 8
-    assert len(prices._known) <= 8
+    assert len(prices._lines) <= 8
 
 
 # --- The shortcut ----------------------------------------------------------------------------------------
