@@ -1,0 +1,58 @@
+"""OpenAI's client with its HTTP and parsing cut away, so that what is around them shows."""
+
+from __future__ import annotations
+
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response
+
+from agentops_otel.demo import bodies, streams
+
+CHUNKS = 200
+_USAGE = bodies.chat_usage(600, 200, cached_tokens=100)
+_whole = streams.chat_chunks(bodies.chat("word " * (CHUNKS - 3), usage=_USAGE))
+_CHUNKS = [ChatCompletionChunk.model_validate(chunk) for chunk in _whole][:CHUNKS]
+_CHAT = ChatCompletion.model_validate(bodies.chat("word " * 200, usage=_USAGE))
+_RESPONSE = Response.construct(**bodies.response("word " * 200, usage=bodies.response_usage(600, 200)))
+
+
+class Closed:
+    """What a stream closes."""
+
+    headers: dict[str, str] = {}  # noqa: RUF012 - as the client's own has them
+
+    def close(self):
+        """Nothing is open."""
+
+
+class Stream(openai.Stream):
+    """A stream of ready-made chunks; to whoever looks, one of the client's own."""
+
+    def __init__(self):
+        self.response = Closed()
+        self._chunks = iter(_CHUNKS)
+
+    def __iter__(self):
+        yield from self._chunks
+
+    def __next__(self):
+        return next(self._chunks)
+
+
+def _answer(options, stream):
+    if options.url == "/responses":
+        return _RESPONSE
+    return Stream() if stream else _CHAT
+
+
+def _request(self, cast_to, options, *, stream=False, stream_cls=None):
+    return _answer(options, stream)
+
+
+async def _arequest(self, cast_to, options, *, stream=False, stream_cls=None):
+    return _answer(options, stream)
+
+
+def make_thin():
+    """Cut it away, below whatever anybody wraps."""
+    openai.OpenAI.request, openai.AsyncOpenAI.request = _request, _arequest
