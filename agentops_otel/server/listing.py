@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.conventions.model import Usage
 
 
 @dataclass
@@ -40,10 +41,10 @@ class Listing(Tally):
         """LLM calls, tools, actions and errors, in this order."""
         return self.llm_records, self.tool_records, self.action_records, self.error_records
 
-    def add(self, record: SpanRecord) -> None:
+    def add(self, record: SpanRecord, usage: Usage | None = None) -> None:
         """Count a record, and keep it in the list of what it counted as."""
         counted, tokens = self._counts(), self.total.tokens
-        super().add(record)
+        super().add(record, usage)
         for listed, before, after in zip(self.lists, counted, self._counts(), strict=True):
             if after > before:
                 listed.append(record)
