@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 
 LIMIT: Final = 50
 HIGHEST_LIMIT: Final = 1000
+FACET_LIMIT: Final = 100
 END_STATES: Final = ("Success", "Failure", "Indeterminate")
 TIME_FORM: Final = "a time like 2026-11-21, 2026-11-21T08:30:00Z, or 24h and 7d for that long ago"
 _AGO: Final = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -32,7 +33,8 @@ _YES: Final = {"true": True, "1": True, "false": False, "0": False}
 
 SESSION_PARAMETERS: Final = frozenset(
     {
-        "end_state", "tag", "model", "provider", "error_type", "since", "until", "min_cost", "max_cost",
+        "end_state", "tag", "model", "provider", "error_type", "host", "include",
+        "since", "until", "min_cost", "max_cost",
         "min_duration", "max_duration", "is_running", "text", "sort", "order", "limit", "cursor", "format",
     }
 )  # fmt: skip
@@ -60,6 +62,7 @@ def session_query(request: Request) -> SessionQuery:
         model=told.one("model", str),
         provider=told.one("provider", str),
         error_type=told.one("error_type", str),
+        host=told.one("host", str),
         since=told.one("since", _time),
         until=told.one("until", _time),
         min_cost=told.one("min_cost", _cost),
@@ -99,6 +102,31 @@ def figures_query(request: Request) -> FiguresQuery:
 def known(request: Request, *names: str) -> None:
     """Refuse parameters other than these."""
     _Told(request.query_params, frozenset(names), set())
+
+
+def since(request: Request) -> int | None:
+    """The time (ns) since which things are asked for; None for all of them."""
+    told = request.query_params.get("since")
+    return None if told is None else _read("since", told, _time)
+
+
+def included(request: Request) -> bool:
+    """Whether `include=first_input` is asked for."""
+    told = request.query_params.get("include")
+    return told is not None and _read("include", told, _one_of(("first_input",))) is not None
+
+
+def span_ids(request: Request) -> list[str] | None:
+    """The spans that are asked for, as `span_id=A&span_id=B` or `span_id=A,B`; None for all of them.
+
+    Raises:
+        RefusedError: there are more than a thousand of them.
+    """
+    _Told(request.query_params, frozenset({"span_id", "format"}), {"span_id"})
+    told = [span_id for value in request.query_params.getlist("span_id") for span_id in value.split(",")]
+    if len(told) > HIGHEST_LIMIT:
+        raise RefusedError(400, f"span_id is told more than {HIGHEST_LIMIT} times: ask in several requests")
+    return told or None
 
 
 def number(request: Request, name: str, default: int, highest: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agentops_otel.server.filters import END_STATES, HIGHEST_LIMIT, LIMIT, TIME_FORM
+from agentops_otel.server.filters import END_STATES, FACET_LIMIT, HIGHEST_LIMIT, LIMIT, TIME_FORM
 from agentops_otel.server.formats import MEDIA
-from agentops_otel.store.questions import GROUPS, SORTS
+from agentops_otel.store.questions import FACETS, GROUPS, SORTS
 
 _Schema = dict[str, Any]
 
@@ -61,11 +61,12 @@ def _paths() -> _Schema:
             **one,
             "get": _get(
                 "Its spans, by their start", {"anyOf": [_array("Span"), _ref("Otlp")]},
-                (*lists, "otlp"), [_format(*lists, "otlp")], missing=True,
+                (*lists, "otlp"), [_SPAN_ID, _format(*lists, "otlp")], missing=True,
             ),
         },
         "/v2/analytics": {"get": _get("Sums over sessions", _array("Figures"), lists, _FIGURES_PARAMETERS)},
         "/v2/search": {"get": _get("Spans in which a text is found, newest first", _array("Hit"), lists, _SEARCH)},
+        "/v2/facets": {"get": _get("What sessions can be filtered by", _array("Facet"), lists, _FACET_PARAMETERS)},
         "/v2/changes": {
             "get": {
                 "summary": "Sessions as they change: events `session` and `deleted`",
@@ -165,6 +166,8 @@ _SESSION_PARAMETERS: Final = [
     *_OF_SESSIONS,
     _query("tag", {"type": "array", "items": _TEXT}, "Told more than once, all are needed.", explode=True),
     _query("error_type", _TEXT, "The kind of an error that happened."),
+    _query("host", _TEXT, "The machine that it ran on."),
+    _query("include", {"enum": ["first_input"]}, "What was first asked, shortened, as `first_input`."),
     _query("min_cost", _USD),
     _query("max_cost", _USD),
     _query("min_duration", _POSITIVE, "Seconds."),
@@ -188,6 +191,16 @@ _FIGURES_PARAMETERS: Final = [
     ),
     _format("json", "jsonl", "csv"),
 ]
+_FACET_PARAMETERS: Final = [
+    _query("facet", {"enum": list(FACETS)}, "What to list the values of.", required=True),
+    _query("since", _WHEN, TIME_FORM),
+    _query("limit", {**_LIMIT, "default": FACET_LIMIT}),
+    _format("json", "jsonl", "csv"),
+]
+_SPAN_ID: Final = _query(
+    "span_id", {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{16}$"}, "maxItems": 50},
+    "Only these spans.", explode=True,
+)  # fmt: skip
 _SEARCH: Final = [
     _query("text", {"type": "string", "pattern": "[a-zA-Z0-9]"}, '`"in this order"`, `begin*`.', required=True),
     _query("limit", _LIMIT),
@@ -266,5 +279,6 @@ _SCHEMAS: Final[_Schema] = {
         **_object({"sessions": _COUNT, "cost": _COST, "unpriced_calls": _COUNT, **_COUNTS, "tokens": _TOKENS}),
         "description": "Beside what it was grouped by.",
     },
+    "Facet": _object({"value": _TEXT, "sessions": _COUNT}),
     "Hit": _object({"session_id": _TEXT, "span_id": _TEXT, "name": _TEXT, "init_timestamp": _TIME, "excerpt": _TEXT}),
 }

@@ -40,6 +40,7 @@ def routes(store: Store) -> list[Route]:
         _route(session, rest.session),
         _route("/v2/analytics", rest.analytics),
         _route("/v2/search", rest.search),
+        _route("/v2/facets", rest.facets),
         _route("/openapi.json", rest.openapi),
     ]
 
@@ -67,7 +68,11 @@ class _Rest:
             others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
             following = urlencode([*others, ("cursor", page.cursor)], errors="replace")
             headers = {"X-Next-Cursor": page.cursor, "Link": f'<{request.url.path}?{following}>; rel="next"'}
-        return formats.written([session_json(row) for row in page], form, headers)
+        listed = [session_json(row) for row in page]
+        if filters.included(request):
+            told = self._store.first_inputs([row.session_id for row in page])
+            listed = [{**row, "first_input": told.get(row["id"])} for row in listed]
+        return formats.written(listed, form, headers)
 
     def session(self, request: Request) -> Response:
         filters.known(request)
@@ -84,10 +89,10 @@ class _Rest:
         return answered(export_of(self._row(request), self._spans(request)))
 
     def spans(self, request: Request) -> Response:
-        filters.known(request, "format")
+        wanted = filters.span_ids(request)
         form = formats.wanted(request, *_LISTS, "otlp")
-        self._row(request)
-        records = self._spans(request)
+        row = self._row(request)
+        records = self._spans(request) if wanted is None else self._store.some_spans(row.session_id, wanted)
         if form == "otlp":
             return answered(traces_data(records))
         return formats.written([formats.span_json(record) for record in records], form)
@@ -114,6 +119,14 @@ class _Rest:
             raise RefusedError(400, "text is what to look for: /v2/search?text=refund")
         hits = self._store.search(text, limit, filters.project_of(request))
         return formats.written([hit_json(hit) for hit in hits], form)
+
+    def facets(self, request: Request) -> Response:
+        filters.known(request, "facet", "since", "limit", "format")
+        form = formats.wanted(request, *_LISTS)
+        limit = filters.number(request, "limit", filters.FACET_LIMIT, filters.HIGHEST_LIMIT)
+        facet = request.query_params.get("facet", "")
+        found = self._store.facets(facet, filters.since(request) or 0, limit, filters.project_of(request))
+        return formats.written([{"value": value, "sessions": count} for value, count in found], form)
 
     def openapi(self, request: Request) -> Response:
         return answered(document(str(request.base_url).rstrip("/")))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from agentops_otel.accounting.record import SpanRecord
@@ -80,6 +80,34 @@ class Store(Protocol):
 
     def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""
+
+    # --- Sessions in parts, for those who show them -----
+
+    def version(self, session_id: str) -> int:
+        """A number that is another one whenever a record of the session has come or gone; 0 without any."""
+
+    def versions(self, since: int | None, limit: int, project: str | None = None) -> list[tuple[str, int]]:
+        """The newest sessions that began since this time (ns), each with its `version`."""
+
+    def some_spans(
+        self, session_id: str, span_ids: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[SpanRecord]:
+        """The records with these ids, or the first `limit` of a session, by start time."""
+
+    def bare_spans(self, session_id: str) -> list[SpanRecord]:
+        """All records of a session by start time, without contents, events and links."""
+
+    def first_inputs(self, session_ids: Iterable[str]) -> Mapping[str, str]:
+        """What was first asked in these sessions, shortened; those that do not tell are left out."""
+
+    def facets(self, facet: str, since: int = 0, limit: int = 100, project: str | None = None) -> list[tuple[str, int]]:
+        """The values that sessions can be filtered by (one of `FACETS`), and how many sessions have each.
+
+        Raises:
+            QuestionError: there is no such facet.
+        """
+
+    # --- Figures -----
 
     def figures(self, query: FiguresQuery) -> list[Figures]:
         """Sums over sessions, ordered by what they are grouped by.

@@ -15,6 +15,8 @@ SORTS: Final = ("start", "cost", "duration", "tokens", "llm_calls", "errors")
 """What sessions can be sorted by."""
 GROUPS: Final = ("day", "model", "provider", "tag", "end_state", "project")
 """What figures can be grouped by."""
+FACETS: Final = ("tag", "model", "provider", "error", "host")
+"""What sessions have values of, which they can be filtered by."""
 
 
 class QuestionError(ValueError):
@@ -36,6 +38,7 @@ class SessionQuery:
     model: str | None = None
     provider: str | None = None
     error_type: str | None = None
+    host: str | None = None
     since: int | None = None
     until: int | None = None
     min_cost: Decimal | None = None

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.tally import Part
+from agentops_otel.conventions import names
 from agentops_otel.store import rows
 from agentops_otel.store.summary import RULES, Summary, summarise
 
@@ -194,6 +195,7 @@ def _facets(summary: Summary) -> set[tuple[str, str]]:
         *(("model", rows.clean(model)) for _, model in summary.sources),
         *(("provider", rows.clean(provider)) for provider, _ in summary.sources if provider),
         *(("error", rows.clean(kind)) for kind in summary.error_types),
+        *(("host", rows.clean(host)) for host in [str(summary.row.resource.get(names.HOST_NAME) or "")] if host),
     }
 
 

@@ -84,6 +84,7 @@ class Selection:
             ("model", query.model),
             ("provider", query.provider),
             ("error", query.error_type),
+            ("host", query.host),
         ]
         told = [(facet, rows.clean(value)) for facet, value in facets if value is not None]
         if told and query.sort == "start":

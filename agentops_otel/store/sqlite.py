@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agentops_otel.store import figures, owners, retention, rollups, rows, schema, texts
 from agentops_otel.store.base import SessionRow, StoreError
 from agentops_otel.store.connection import Connection, Readers, transaction
+from agentops_otel.store.parts import PartReading
 from agentops_otel.store.questions import Change, Figures, FiguresQuery, Hit, SessionPage, SessionQuery
 from agentops_otel.store.retention import Retention
 from agentops_otel.store.selection import Selection
@@ -36,7 +37,7 @@ _MATCHES: Final = "t.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
 _OF_PROJECT: Final = "(?1 IS NULL OR project_id = ?1)"
 
 
-class SQLiteStore(TraceReading):
+class SQLiteStore(TraceReading, PartReading):
     """A `Store` in one SQLite file, which any number of processes and threads may use at once.
 
     Nothing is opened before the first use, and nothing is made before the first insert: reading from a

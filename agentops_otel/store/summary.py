@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.accounting.tally import Part
 
-RULES: Final = 3
+RULES: Final = 4
 """Raise it when `summarise` or the tally reads the same records differently: roll-ups are then made anew."""
 
 _DECIDED: Final = frozenset({names.SUCCESS, names.FAILURE})

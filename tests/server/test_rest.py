@@ -340,3 +340,32 @@ async def test_a_number_of_another_store_begins_anew(store, app):
     await stream.event()
     assert (await stream.event())["event"] == "session"
     await stream.close()
+
+
+# --- Parts of sessions --------------------------------------------------------------------------------------
+
+
+async def test_first_inputs_are_told_where_they_are_asked_for(asked, store):
+    store.insert([root({names.INPUT_VALUE: "Where is my order?"})])
+    (told,) = (await asked("/v2/sessions?include=first_input")).json()
+    assert told["first_input"] == "Where is my order?"
+    assert "first_input" not in (await asked("/v2/sessions")).json()[0]
+    assert (await asked("/v2/sessions?include=all")).status_code == 400
+
+
+async def test_facets_are_listed(asked, store):
+    store.insert([root({names.TAGS: ["eu"]}, resource={names.HOST_NAME: "atlas"})])
+    assert (await asked("/v2/facets?facet=tag&since=9999d")).json() == [{"value": "eu", "sessions": 1}]
+    assert (await asked("/v2/facets?facet=host&format=csv")).text.split() == ["value,sessions", "atlas,1"]
+    assert len((await asked("/v2/sessions?host=atlas")).json()) == 1
+    for query in ("", "facet=colour", "facet=tag&limit=0", "facet=tag&since=soon", "facet=tag&x=1"):
+        assert (await asked(f"/v2/facets?{query}")).status_code == 400, query
+
+
+async def test_some_spans_are_asked_for_by_their_ids(asked, store):
+    one, other = llm(), llm()
+    store.insert([root(), one, other])
+    path = f"/v2/sessions/{SESSION}/spans"
+    assert [told["span_id"] for told in (await asked(f"{path}?span_id={other.span_id}")).json()] == [other.span_id]
+    assert len((await asked(f"{path}?span_id={one.span_id},{other.span_id}")).json()) == 2
+    assert (await asked(f"{path}?span_id={'0,' * 1001}")).status_code == 400

@@ -1,0 +1,138 @@
+"""Parts of sessions in a SQLite store: some of their spans, their first words, what they can be filtered by."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+from agentops_otel.conventions import names
+from agentops_otel.conventions.messages import read_messages
+from agentops_otel.conventions.model import Text
+from agentops_otel.store import rows
+from agentops_otel.store.questions import FACETS, QuestionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agentops_otel.accounting.record import SpanRecord
+
+_SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
+_FIRST_SPANS: Final = 12
+"""Among which the first words of a session are looked for."""
+_MOST_CONTENT: Final = 200_000
+"""Characters of a span's content that are read for its first words; what is longer has none."""
+_LENGTH: Final = 160
+_AT_ONCE: Final = 200
+
+
+class PartReading(ABC):
+    """What a SQLite store tells of sessions without reading all of them."""
+
+    @abstractmethod
+    def _fetch(self, query: str, *values: Any) -> list[Any]:
+        """All rows that this statement finds."""
+
+    @abstractmethod
+    def _settle(self) -> bool:
+        """Bring the roll-ups up to the records."""
+
+    def version(self, session_id: str) -> int:
+        """A number that is another one whenever a record of the session has come or gone; 0 without any."""
+        found = self._fetch("SELECT change FROM sessions WHERE session_id = ?", session_id)
+        return int(found[0][0]) if found else 0
+
+    def versions(self, since: int | None, limit: int, project: str | None = None) -> list[tuple[str, int]]:
+        """The newest sessions that began since this time (ns), each with its `version`."""
+        self._settle()
+        found = self._fetch(
+            "SELECT session_id, change FROM sessions WHERE first_time >= ? AND (? IS NULL OR project_id = ?) "
+            "ORDER BY first_time DESC, id DESC LIMIT ?",
+            since or 0,
+            project,
+            project,
+            limit,
+        )
+        return [(session_id, change) for session_id, change in found]
+
+    def some_spans(
+        self, session_id: str, span_ids: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[SpanRecord]:
+        """The records with these ids, or the first `limit` of a session, by start time."""
+        if span_ids is None:
+            return self._records("spans.session_id = ?", [session_id], limit)
+        records: list[SpanRecord] = []
+        for begin in range(0, len(span_ids), _AT_ONCE):
+            some = span_ids[begin : begin + _AT_ONCE]
+            places = ", ".join("?" * len(some))
+            records += self._records(f"spans.session_id = ? AND spans.span_id IN ({places})", [session_id, *some], None)
+        return sorted(records, key=lambda record: record.start_time)[:limit]
+
+    def bare_spans(self, session_id: str) -> list[SpanRecord]:
+        """All records of a session by start time, without contents, events and links."""
+        bare = ", ".join("NULL" if name in _LARGE else f"spans.{name}" for name in rows.SPAN_COLUMNS)
+        return self._records("spans.session_id = ?", [session_id], None, bare)
+
+    def first_inputs(self, session_ids: Iterable[str]) -> Mapping[str, str]:
+        """What was first asked in these sessions, in at most 160 characters; those that do not tell are left out."""
+        query = (
+            "SELECT content FROM (SELECT content FROM spans WHERE session_id = ? ORDER BY start_time, id LIMIT ?) "
+            "WHERE content IS NOT NULL AND length(content) < ?"
+        )
+        told = {}
+        for session_id in session_ids:
+            contents = self._fetch(query, session_id, _FIRST_SPANS, _MOST_CONTENT)
+            words = next(filter(None, (_first_words(json.loads(row[0])) for row in contents)), None)
+            if words is not None:
+                told[session_id] = words
+        return told
+
+    def facets(self, facet: str, since: int = 0, limit: int = 100, project: str | None = None) -> list[tuple[str, int]]:
+        """The values that sessions can be filtered by, one of `FACETS`, and how many sessions have each.
+
+        Raises:
+            QuestionError: there is no such facet.
+        """
+        if facet not in FACETS:
+            raise QuestionError(f"facet is one of {', '.join(FACETS)}")
+        self._settle()
+        known, values = "", [facet, since]
+        if project is not None:
+            known = "AND EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = f.session AND s.project_id = ?) "
+            values.append(project)
+        query = (
+            "SELECT f.value, count(*) FROM facets AS f WHERE f.facet = ? AND f.first_time >= ? "  # noqa: S608
+            f"{known}GROUP BY f.value ORDER BY count(*) DESC, f.value LIMIT ?"
+        )
+        return [(value, count) for value, count in self._fetch(query, *values, limit)]
+
+    def _records(self, condition: str, values: list[Any], limit: int | None, columns: str = _SPANS) -> list[SpanRecord]:
+        query = (
+            f"SELECT resources.id, resources.attributes, {columns} "  # noqa: S608 - conditions are ours, values are bound
+            f"FROM spans JOIN resources ON resources.id = spans.resource_id WHERE {condition} "
+            "ORDER BY spans.start_time, spans.id LIMIT ?"
+        )
+        known: dict[int, Any] = {}
+        records = []
+        for number, resource, *row in self._fetch(query, *values, -1 if limit is None else limit):
+            if number not in known:
+                known[number] = json.loads(resource)
+            records.append(rows.record_from(row, known[number]))
+        return records
+
+
+_LARGE: Final = frozenset({"content", "events", "links"})
+
+
+def _first_words(content: Mapping[str, Any]) -> str | None:
+    """What a person, or whoever called the agent, said first."""
+    messages = read_messages(content, names.INPUT_MESSAGES)
+    asked = [message for message in messages if message.role not in {"system", "developer"}] or messages
+    texts = (part.content for message in asked for part in message.parts if isinstance(part, Text))
+    said: Any = next((text for text in texts if text.strip()), None)
+    if said is None:
+        said = content.get(names.INPUT_VALUE)
+    if not isinstance(said, str) or not said.strip():
+        return None
+    words = " ".join(said[: 8 * _LENGTH].split())
+    return words if len(words) <= _LENGTH else f"{words[: _LENGTH - 1]}…"
