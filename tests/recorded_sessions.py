@@ -13,6 +13,12 @@ SECOND = 10**9
 HOUR = 3600 * SECOND
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+CHART = (
+    "iVBORw0KGgoAAAANSUhEUgAAAGAAAAAwCAIAAABhdOiYAAAAfklEQVR42u3asQnAIBRFUaezzf4DpNQNAk6gJE38Hw/cUoR3KgtL"
+    "b48WFQSAAAECBAgQIEACBAgQoE9d9Z4FCBAgQIAABR8PCBAgQIAA5R0PCBAgQIAA5R0P6CegxT2AAAEClAco2nhA+88AAgQIUAyg"
+    "A8fveQf5HwRIgN43AFu+t+gLFZq6AAAAAElFTkSuQmCC"
+)
+"""A small chart in a picture."""
 RESOURCE = {
     "host.name": "atlas",
     "os.description": "Linux 6.8",
@@ -224,11 +230,27 @@ def large(number, start, spans=10_000):
     return run
 
 
+def patient(number, start):
+    """A session that waits an hour for a person, looks at a picture, and asks two helpers at once."""
+    run = Run(number, start, "claims-desk")
+    run.root(3672, "Success", "The claim was approved after a person had looked at it.", ["claims", "eu"])
+    picture = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": CHART}
+    run.llm(0.2, 3.1, "gpt-4o", (1900, 1200, 90), 0.0061, [says("user", "Is this damage covered?", picture)],
+            [says("assistant", "Most likely. A person has to look at it: I have asked Dana.")], attributes={names.RESPONSE_TIME_TO_FIRST_CHUNK: 0.6})  # fmt: skip
+    run.span("ask_person", 3.2, 3.4, {names.SPAN_KIND: names.KIND_TOOL, names.TOOL_NAME: "ask_person"})
+    for at, agent in enumerate(("policy", "history")):
+        told = {names.SPAN_KIND: names.KIND_AGENT, names.OPERATION_NAME: names.INVOKE_AGENT, names.AGENT_NAME: agent}
+        above = run.span(f"invoke_agent {agent}", 3650, 3658 + 6 * at, told)
+        run.llm(3650.5, 3656 + 6 * at, "claude-sonnet-4-6", (4200, 3900, 310), 0.0099, parent=above)
+    run.llm(3665, 3671, "gpt-4o", (2600, 1900, 240), 0.0071, [says("user", "Write the letter.")], [says("assistant", "Dear Ms Brandt, your claim is approved.")])  # fmt: skip
+    return run
+
+
 def fortnight(now=None):
     """Sessions of the last two weeks; the same each time but for the clock."""
     chance = random.Random(7)
     now = time.time_ns() if now is None else now
-    runs = [assistant(1, now - HOUR // 4), hostile(2, now - HOUR)]
+    runs = [assistant(1, now - HOUR // 4), hostile(2, now - HOUR), patient(64, now - 3 * HOUR)]
     jobs = [
         ("trip-planner", ["travel"], "gpt-4o-mini"),
         ("invoice-reader", ["finance", "eu"], "claude-sonnet-4-6"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -27,6 +28,7 @@ END_STATES: Final = ("Success", "Failure", "Indeterminate")
 TIME_FORM: Final = "a time like 2026-11-21, 2026-11-21T08:30:00Z, or 24h and 7d for that long ago"
 _AGO: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MOST_ROWS: Final = 10**9
 _LATEST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _YES: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -127,6 +129,38 @@ def span_ids(request: Request) -> list[str] | None:
     if len(told) > HIGHEST_LIMIT:
         raise RefusedError(400, f"span_id is told more than {HIGHEST_LIMIT} times: ask in several requests")
     return told or None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineWindow:
+    """Which rows of an outline are asked for: `limit` from `begin` on, or those around a span."""
+
+    begin: int
+    limit: int
+    around: str | None
+    only_errors: bool
+    preview: bool
+
+
+def outline_window(request: Request) -> OutlineWindow:
+    """The window of a request: `from`, `limit`, `around`, `only=errors`, or a first look with `preview=true`."""
+    told = _Told(request.query_params, frozenset({"from", "limit", "around", "only", "preview"}), set())
+    return OutlineWindow(
+        begin=told.one("from", lambda value: _whole(value, 0, _MOST_ROWS)) or 0,
+        limit=told.one("limit", lambda value: _whole(value, 1, _MOST_ROWS)) or _MOST_ROWS,
+        around=told.one("around", str),
+        only_errors=told.one("only", _one_of(("errors",))) is not None,
+        preview=told.one("preview", _yes_or_no) or False,
+    )
+
+
+def transcript_window(request: Request) -> tuple[int, int]:
+    """The first turn that a request asks for, and how many."""
+    told = _Told(request.query_params, frozenset({"from", "limit", "format"}), set())
+    return (
+        told.one("from", lambda value: _whole(value, 0, _MOST_ROWS)) or 0,
+        told.one("limit", lambda value: _whole(value, 1, _MOST_ROWS)) or _MOST_ROWS,
+    )
 
 
 def number(request: Request, name: str, default: int, highest: int) -> int:

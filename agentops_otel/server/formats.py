@@ -23,9 +23,17 @@ MEDIA: Final = {
     "jsonl": "application/jsonl",
     "csv": "text/csv",
     "otlp": JSON,
+    "markdown": "text/markdown",
+    "html": "text/html",
 }
 """Formats by the names that `?format=` takes."""
-_ACCEPTED: Final = {JSON: "json", "application/jsonl": "jsonl", "application/x-ndjson": "jsonl", "text/csv": "csv"}
+_ACCEPTED: Final = {
+    JSON: "json",
+    "application/jsonl": "jsonl",
+    "application/x-ndjson": "jsonl",
+    "text/csv": "csv",
+    "text/markdown": "markdown",
+}
 _ANY: Final = frozenset({"", "*/*", "application/*"})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

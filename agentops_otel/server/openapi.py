@@ -56,7 +56,17 @@ def _paths() -> _Schema:
             **one,
             "get": _get("All that was recorded of it", _ref("Export"), ("json",), [_format("json")], missing=True),
         },
-        f"{session}/outline": {**one, "get": _get("Its spans in their places", _ref("Outline"), missing=True)},
+        f"{session}/outline": {
+            **one,
+            "get": _get("Its spans in their places", _ref("Outline"), ("json",), _OUTLINE, missing=True),
+        },
+        f"{session}/transcript": {
+            **one,
+            "get": _get(
+                "What was said in it, call by call", _ref("Transcript"), ("json", "markdown", "html"),
+                [*_OUTLINE[:2], _format("json", "markdown", "html")], missing=True,
+            ),
+        },
         f"{session}/spans": {
             **one,
             "get": _get(
@@ -201,6 +211,13 @@ _SPAN_ID: Final = _query(
     "span_id", {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{16}$"}, "maxItems": 50},
     "Only these spans.", explode=True,
 )  # fmt: skip
+_OUTLINE: Final = [
+    _query("from", _COUNT | {"maximum": 10**9}, "The first row."),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 10**9}, "How many rows; all of them by default."),
+    _query("around", _TEXT, "The id of a span: the window of `limit` rows that it lies in."),
+    _query("only", {"enum": ["errors"]}, "The rows in which an error arose."),
+    _query("preview", {"type": "boolean"}, "The first 200 spans by their start, without reading the others."),
+]
 _SEARCH: Final = [
     _query("text", {"type": "string", "pattern": "[a-zA-Z0-9]"}, '`"in this order"`, `begin*`.', required=True),
     _query("limit", _LIMIT),
@@ -255,11 +272,12 @@ _SCHEMAS: Final[_Schema] = {
         {
             "session": _ref("Session"),
             "host": {"type": "object"},
-            "start": _TIME,
+            "is_whole": {"type": "boolean", "description": "These are all spans of the session."},
+            "from": {**_COUNT, "description": "The row of the first of `spans`. What is told of all stands at 0."},
             "spans": {**_LISTED, "description": "Parents before children; `offset` is in seconds after `start`."},
-            "oddities": {"type": "array", "items": _TEXT},
         }
     ),
+    "Transcript": _object({"total": _COUNT, "from": _COUNT, "turns": _LISTED}),
     "Span": _object(
         {
             **dict.fromkeys(("trace_id", "span_id", "session_id", "name", "kind", "status", "scope"), _TEXT),

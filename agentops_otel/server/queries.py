@@ -176,8 +176,8 @@ class _Export:
             "session_id": self._row.session_id,
             "agent_id": self._agent_id(record),
             **fields,
-            "params": _parsed(told.get(names.EVENT_PARAMS, told.get(names.TOOL_CALL_ARGUMENTS))),
-            "returns": _parsed(told.get(names.EVENT_RETURNS, told.get(names.TOOL_CALL_RESULT))),
+            "params": parsed(told.get(names.EVENT_PARAMS, told.get(names.TOOL_CALL_ARGUMENTS))),
+            "returns": parsed(told.get(names.EVENT_RETURNS, told.get(names.TOOL_CALL_RESULT))),
             "init_timestamp": timestamp(record.start_time),
             "end_timestamp": timestamp(record.end_time),
         }
@@ -274,7 +274,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """What a JSON attribute holds; the text itself where it is no JSON."""
     if not isinstance(value, str):
         return value
@@ -286,4 +286,4 @@ def _parsed(value: Any) -> Any:
 
 def _text_or_parsed(value: Any) -> Any:
     """The same for attributes that are written as they are when they are text, and as JSON otherwise."""
-    return _parsed(value) if isinstance(value, str) and value.startswith(("[", "{")) else value
+    return parsed(value) if isinstance(value, str) and value.startswith(("[", "{")) else value

@@ -70,7 +70,7 @@ class _Rest:
             headers = {"X-Next-Cursor": page.cursor, "Link": f'<{request.url.path}?{following}>; rel="next"'}
         listed = [session_json(row) for row in page]
         if filters.included(request):
-            told = self._store.first_inputs([row.session_id for row in page])
+            told = self._store.first_inputs([row.session_id for row in page], filters.project_of(request))
             listed = [{**row, "first_input": told.get(row["id"])} for row in listed]
         return formats.written(listed, form, headers)
 
@@ -92,7 +92,7 @@ class _Rest:
         wanted = filters.span_ids(request)
         form = formats.wanted(request, *_LISTS, "otlp")
         row = self._row(request)
-        records = self._spans(request) if wanted is None else self._store.some_spans(row.session_id, wanted)
+        records = self._spans(request) if wanted is None else self._some(row, wanted, request)
         if form == "otlp":
             return answered(traces_data(records))
         return formats.written([formats.span_json(record) for record in records], form)
@@ -137,6 +137,9 @@ class _Rest:
         if row is None:
             raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
         return row
+
+    def _some(self, row: SessionRow, wanted: list[str], request: Request) -> Any:
+        return self._store.some_spans(row.session_id, wanted, project=filters.project_of(request))
 
     def _spans(self, request: Request) -> Any:
         return self._store.spans(request.path_params["session_id"], filters.project_of(request))

@@ -83,21 +83,25 @@ class Store(Protocol):
 
     # --- Sessions in parts, for those who show them -----
 
-    def version(self, session_id: str) -> int:
+    def version(self, session_id: str, project: str | None = None) -> int:
         """A number that is another one whenever a record of the session has come or gone; 0 without any."""
 
     def versions(self, since: int | None, limit: int, project: str | None = None) -> list[tuple[str, int]]:
         """The newest sessions that began since this time (ns), each with its `version`."""
 
     def some_spans(
-        self, session_id: str, span_ids: Sequence[str] | None = None, limit: int | None = None
+        self,
+        session_id: str,
+        span_ids: Sequence[str] | None = None,
+        limit: int | None = None,
+        project: str | None = None,
     ) -> list[SpanRecord]:
         """The records with these ids, or the first `limit` of a session, by start time."""
 
-    def bare_spans(self, session_id: str) -> list[SpanRecord]:
+    def bare_spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, without contents, events and links."""
 
-    def first_inputs(self, session_ids: Iterable[str]) -> Mapping[str, str]:
+    def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
         """What was first asked in these sessions, shortened; those that do not tell are left out."""
 
     def facets(self, facet: str, since: int = 0, limit: int = 100, project: str | None = None) -> list[tuple[str, int]]:

@@ -37,9 +37,14 @@ class PartReading(ABC):
     def _settle(self) -> bool:
         """Bring the roll-ups up to the records."""
 
-    def version(self, session_id: str) -> int:
+    def version(self, session_id: str, project: str | None = None) -> int:
         """A number that is another one whenever a record of the session has come or gone; 0 without any."""
-        found = self._fetch("SELECT change FROM sessions WHERE session_id = ?", session_id)
+        query = "SELECT change FROM sessions WHERE session_id = ?"
+        if project is None:
+            found = self._fetch(query, session_id)
+        else:
+            self._settle()
+            found = self._fetch(f"{query} AND project_id = ?", session_id, project)
         return int(found[0][0]) if found else 0
 
     def versions(self, since: int | None, limit: int, project: str | None = None) -> list[tuple[str, int]]:
@@ -56,9 +61,15 @@ class PartReading(ABC):
         return [(session_id, change) for session_id, change in found]
 
     def some_spans(
-        self, session_id: str, span_ids: Sequence[str] | None = None, limit: int | None = None
+        self,
+        session_id: str,
+        span_ids: Sequence[str] | None = None,
+        limit: int | None = None,
+        project: str | None = None,
     ) -> list[SpanRecord]:
         """The records with these ids, or the first `limit` of a session, by start time."""
+        if project is not None and not self.version(session_id, project):
+            return []
         if span_ids is None:
             return self._records("spans.session_id = ?", [session_id], limit)
         records: list[SpanRecord] = []
@@ -68,12 +79,14 @@ class PartReading(ABC):
             records += self._records(f"spans.session_id = ? AND spans.span_id IN ({places})", [session_id, *some], None)
         return sorted(records, key=lambda record: record.start_time)[:limit]
 
-    def bare_spans(self, session_id: str) -> list[SpanRecord]:
+    def bare_spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, without contents, events and links."""
+        if project is not None and not self.version(session_id, project):
+            return []
         bare = ", ".join("NULL" if name in _LARGE else f"spans.{name}" for name in rows.SPAN_COLUMNS)
         return self._records("spans.session_id = ?", [session_id], None, bare)
 
-    def first_inputs(self, session_ids: Iterable[str]) -> Mapping[str, str]:
+    def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
         """What was first asked in these sessions, in at most 160 characters; those that do not tell are left out."""
         query = (
             "SELECT content FROM (SELECT content FROM spans WHERE session_id = ? ORDER BY start_time, id LIMIT ?) "
@@ -81,6 +94,8 @@ class PartReading(ABC):
         )
         told = {}
         for session_id in session_ids:
+            if project is not None and not self.version(session_id, project):
+                continue
             contents = self._fetch(query, session_id, _FIRST_SPANS, _MOST_CONTENT)
             words = next(filter(None, (_first_words(json.loads(row[0])) for row in contents)), None)
             if words is not None:

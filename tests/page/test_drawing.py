@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from recorded_sessions import assistant
 from span_records import SESSION, failed, llm, root, span, tool
 
-from agentops_otel.server.page.drawing import drawing
+from agentops_otel.server.page.drawing import Drawing
+
+
+def drawing(records):
+    """The drawing of all records, as it is answered."""
+    drawn = Drawing.of(records)
+    return {**drawn.whole, "spans": json.loads(drawn.window(0, len(drawn.rows)))}
+
 
 FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 
@@ -42,6 +51,11 @@ def test_errors_are_told_where_they_arose():
     assert (told["has_failed"], told["error"]) == (True, "ValueError: no such page")
 
 
+def circle(length):
+    """Spans of which each is the parent of the one before, and the first that of the last."""
+    return [span(span_id=f"{at + 1}" * 16, parent_id=f"{(at + 1) % length + 1}" * 16) for at in range(length)]
+
+
 @pytest.mark.parametrize(
     ("records", "oddity"),
     [
@@ -50,6 +64,11 @@ def test_errors_are_told_where_they_arose():
         ([root(), span(parent_id="b" * 16), span(parent_id="c" * 16)], "2 spans name parents that never arrived"),
         ([root(), span(start=-1.0)], "1 span begins before the one above"),
         ([root(), span(start=-1.0), span(start=-2.0)], "2 spans begin before the one above"),
+        ([root(), span(start=2.0, end=1.0)], "1 span ends before it began"),
+        ([root(), span(start=2.0, end=1.0), span(start=2.0, end=1.0)], "2 spans end before"),
+        ([root(), *circle(2)], "2 spans are below themselves"),
+        ([root(), *circle(3), span(parent_id="1" * 16)], "3 spans are below themselves"),
+        ([root(), span(span_id="5" * 16, parent_id="5" * 16)], "1 span is below itself"),
     ],
 )
 def test_what_is_odd_is_told(records, oddity):

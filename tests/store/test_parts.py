@@ -120,3 +120,12 @@ def test_what_a_system_says_is_not_what_was_asked(store):
     )
     store.insert([root(), llm(attributes={names.INPUT_MESSAGES: json.dumps(both)})])
     assert store.first_inputs([SESSION]) == {SESSION: "Hello?"}
+
+
+@pytest.mark.parametrize(("project", "number"), [(None, 3), ("p", 3), ("q", 0)])
+def test_parts_are_those_of_a_project(filled, project, number):
+    assert len(filled.some_spans(SESSION, project=project)) == number
+    assert len(filled.bare_spans(SESSION, project=project)) == number
+    assert bool(filled.version(SESSION, project)) == bool(number)
+    filled.insert([llm(attributes=says("user", "Hello?"), **ON_ATLAS)])
+    assert bool(filled.first_inputs([SESSION], project)) == bool(number)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from agentops_otel.server import filters
-from agentops_otel.server.answers import RefusedError, answered
-from agentops_otel.server.page.drawing import drawing
+from agentops_otel.server import filters, formats
+from agentops_otel.server.answers import RefusedError, as_json
+from agentops_otel.server.page.drawing import Drawing
+from agentops_otel.server.page.kept import Kept
+from agentops_otel.server.page.markdown import markdown
+from agentops_otel.server.page.offline import POLICY as OFFLINE_POLICY
+from agentops_otel.server.page.offline import offline
+from agentops_otel.server.page.transcript import turns
 from agentops_otel.server.queries import session_json
+from agentops_otel.server.wire import JSON
 from agentops_otel.store.base import StoreError
 from agentops_otel.store.questions import QuestionError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from agentops_otel.server.keys import Keys
-    from agentops_otel.store.base import Store
+    from agentops_otel.store.base import SessionRow, Store
 
 # Nothing but what this server sends is loaded, and no markup that a span might bring along does anything.
 POLICY: Final = (
@@ -36,6 +43,10 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _ROOM: Final = Path(__file__).parent
+_KEPT_ROWS: Final = 300_000
+_KEPT_CHARACTERS: Final = 100_000_000
+PREVIEW: Final = 200
+"""Spans by their start that are drawn at once, while the rest is still being read."""
 
 
 def routes(store: Store, keys: Keys) -> list[BaseRoute]:
@@ -46,6 +57,7 @@ def routes(store: Store, keys: Keys) -> list[BaseRoute]:
         Route("/analytics", page.analytics),
         Route("/s/{place:path}", page.session),
         Route("/v2/sessions/{session_id:path}/outline", page.outline),
+        Route("/v2/sessions/{session_id:path}/transcript", page.transcript),
         Mount("/page", _Files(directory=_ROOM / "static")),
     ]
 
@@ -70,6 +82,8 @@ class _Page:
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store = store
         self._keys = keys
+        self._drawings = Kept(store, self._draw, lambda drawing: len(drawing.rows), _KEPT_ROWS)
+        self._transcripts = Kept(store, self._transcribe, lambda told: sum(map(len, told)), _KEPT_CHARACTERS)
         self._templates = Jinja2Templates(directory=_ROOM / "templates")
 
     async def sessions(self, request: Request) -> Response:
@@ -83,6 +97,9 @@ class _Page:
 
     async def outline(self, request: Request) -> Response:
         return await run_in_threadpool(self._outline, request)
+
+    async def transcript(self, request: Request) -> Response:
+        return await run_in_threadpool(self._transcript, request)
 
     def _shell(self, request: Request, view: str, told: dict[str, Any]) -> Response:
         url = str(request.base_url).rstrip("/")
@@ -102,10 +119,67 @@ class _Page:
         return {"sessions": [session_json(row) for row in page], "following": following}
 
     def _outline(self, request: Request) -> Response:
-        filters.known(request)
-        session_id, project = request.path_params["session_id"], filters.project_of(request)
-        row = self._store.session(session_id, project)
+        asked = filters.outline_window(request)
+        row, project = self._row(request), filters.project_of(request)
+        session_id = row.session_id
+        told = {"session": session_json(row), "host": dict(row.resource)}
+        if asked.preview:
+            records = self._store.some_spans(session_id, None, PREVIEW + 1, project)
+            drawing = Drawing.of(records[:PREVIEW])
+            told |= {"is_whole": len(records) <= PREVIEW, "from": 0}
+            return _joined(told | drawing.whole, drawing.window(0, PREVIEW))
+        drawing = self._drawings.of(session_id, project)
+        if asked.only_errors:
+            return _joined(told | {"is_whole": False, "from": 0} | drawing.whole, drawing.failed())
+        begin = asked.begin
+        if asked.around is not None:
+            # The window that the row lies in, as windows are counted from the first row.
+            begin = drawing.places.get(asked.around, 0) // asked.limit * asked.limit
+        told |= {"is_whole": begin == 0 and len(drawing.rows) <= asked.limit, "from": begin}
+        if begin == 0 or asked.around is not None:
+            told |= drawing.whole
+        return _joined(told, drawing.window(begin, asked.limit))
+
+    def _draw(self, session_id: str, project: str | None) -> Drawing:
+        return Drawing.of(self._store.bare_spans(session_id, project))
+
+    def _transcribe(self, session_id: str, project: str | None) -> list[str]:
+        records = self._store.spans(session_id, project)
+        first = min((record.start_time for record in records), default=0)
+        return [turn.as_json(first) for turn in turns(records)]
+
+    def _row(self, request: Request) -> SessionRow:
+        session_id = request.path_params["session_id"]
+        row = self._store.session(session_id, filters.project_of(request))
         if row is None:
             raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
-        told = drawing(self._store.spans(session_id, project))
-        return answered({"session": session_json(row), "host": dict(row.resource), **told})
+        return row
+
+    def _transcript(self, request: Request) -> Response:
+        begin, limit = filters.transcript_window(request)
+        form = formats.wanted(request, "json", "markdown", "html")
+        row, project = self._row(request), filters.project_of(request)
+        if form == "json":
+            told = self._transcripts.of(row.session_id, project)
+            return Response(
+                f'{{"total": {len(told)}, "from": {begin}, "turns": [{", ".join(told[begin : begin + limit])}]}}',
+                media_type=JSON,
+            )
+        records, session = self._store.spans(row.session_id, project), session_json(row)
+        if form == "markdown":
+            return Response(_sound(markdown(session, turns(records))), media_type=formats.MEDIA["markdown"])
+        drawing = Drawing.of(records)
+        rows = [json.loads(each) for each in drawing.rows]
+        page = offline(session, drawing.whole, rows, turns(records), records)
+        # A file of its own: even shown in place it may do nothing.
+        headers = {"Content-Security-Policy": f"{OFFLINE_POLICY}; sandbox", "Content-Disposition": "attachment"}
+        return Response(_sound(page), headers=headers, media_type=formats.MEDIA["html"])
+
+
+def _sound(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _joined(told: dict[str, Any], spans: str) -> Response:
+    """An outline whose spans are JSON already."""
+    return Response(f'{as_json(told)[:-1]}, "spans": {spans}}}', media_type=JSON)

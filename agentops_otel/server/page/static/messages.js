@@ -55,7 +55,7 @@ function partElement(part, join) {
     case "reasoning": return text && h("details", { class: "reasoning" }, h("summary", {}, `Reasoning, ${text.length.toLocaleString("en")} characters`), long(text, "div"));
     case "tool_call": return callElement(part.name, part.arguments, join(part));
     case "server_tool_call": return callElement(part.name, part.server_tool_call?.arguments ?? part.server_tool_call, join(part));
-    case "tool_call_response": return join(part) === undefined ? null : resultElement("Result", part.response ?? part.result);
+    case "tool_call_response": return resultElement("Result", part.response ?? part.result);
     case "server_tool_call_response": return resultElement("Result", part.server_tool_call_response?.result ?? part.server_tool_call_response);
     case "blob": return pictureElement(part);
     case "uri": return h("div", { class: "place" }, `${part.modality ?? "file"}: `, h("code", {}, asText(part.uri)));

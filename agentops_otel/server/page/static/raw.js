@@ -4,11 +4,14 @@ import { Rows } from "./rows.js";
 
 const HEIGHT = 20;
 const WIDEST = 2000;
+const LARGE = 20_000;
 
 export class Raw {
-  /** `ask()` gives the value when it is first looked at. */
-  constructor(ask) {
+  /** `ask()` gives the value when it is first looked at, `size()` says of how many spans, `keep()` saves it as a file. */
+  constructor(ask, size, keep) {
     this.ask = ask;
+    this.size = size;
+    this.keep = keep;
     this.lines = [];
     this.rows = new Rows(HEIGHT, (number) => h("div", { class: "line", "data-found": number === this.at }, this.lines[number].slice(0, WIDEST)), { role: "group", "aria-label": "OTLP JSON" });
     this.search = h("input", { type: "search", placeholder: "Search in the JSON", "aria-label": "Search in the JSON" });
@@ -17,6 +20,17 @@ export class Raw {
   }
 
   async load() {
+    if (this.size() > LARGE && !this.isWanted) {
+      this.rows.element.hidden = true;
+      this.offer ??= h("div", { class: "offer" }, h("p", {}, `All of it, ${this.size().toLocaleString("en")} spans, is a lot for a browser.`),
+        h("div", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: () => this.keep() }, "Keep it as a file"),
+          h("button", { type: "button", onclick: () => { this.isWanted = true; this.load(); } }, "Show it all the same")));
+      this.element.append(this.offer);
+      return;
+    }
+    this.offer?.remove();
+    this.rows.element.hidden = false;
+    this.told.textContent = "Loading …";
     try {
       this.lines = JSON.stringify(await this.ask(), null, 2).split("\n");
     } catch (error) {

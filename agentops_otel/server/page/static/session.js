@@ -6,12 +6,12 @@ import { bytes, count, duration, local, money, moneyReason, several, share } fro
 import { bind } from "./keyboard.js";
 import { Raw } from "./raw.js";
 import { stateBadge } from "./sessions.js";
-import { transcript } from "./transcript.js";
+import { Transcript } from "./transcript.js";
 import { Waterfall } from "./waterfall.js";
 
 const TABS = [["waterfall", "Waterfall", "w"], ["transcript", "Transcript", "t"], ["errors", "Errors", "x"], ["details", "Run", "i"], ["raw", "Raw", "r"]];
 const SPAN = /^[0-9a-f]{16}$/;
-const FORMS = [["/export", "json", "Export, JSON"], ["/spans?format=otlp", "otlp.json", "Spans, OTLP JSON"], ["/spans?format=jsonl", "jsonl", "Spans, JSON lines"], ["/spans?format=csv", "csv", "Spans, CSV"]];
+const FORMS = [["/transcript?format=html", "html", "One HTML file, offline"], ["/transcript?format=markdown", "md", "Transcript, Markdown"], ["/export", "json", "Export, JSON"], ["/spans?format=otlp", "otlp.json", "Spans, OTLP JSON"], ["/spans?format=jsonl", "jsonl", "Spans, JSON lines"], ["/spans?format=csv", "csv", "Spans, CSV"]];
 
 /** Show the session that the address names; the answer takes what is told of sessions that change. */
 export async function begin(main) {
@@ -26,13 +26,15 @@ class SessionView {
   constructor(main, id, span) {
     this.id = id;
     this.wanted = span;
-    this.records = null;
-    this.waterfall = new Waterfall((chosen) => this.open(chosen));
-    this.raw = new Raw(() => get(place(id, "/spans?format=otlp")));
+    this.records = new Map();
+    this.waterfall = new Waterfall((chosen, isAsked) => this.open(chosen, isAsked), (asked) => get(place(id, `/outline?${new URLSearchParams(asked)}`)));
+    this.transcript = new Transcript((asked) => get(place(id, `/transcript?${new URLSearchParams(asked)}`)), (span) => this.waterfall.find(span));
+    this.raw = new Raw(() => get(place(id, "/spans?format=otlp")), () => this.told?.total ?? 0, () => this.keep(FORMS[3]));
     this.head = h("div", { class: "session-head" });
     this.panels = Object.fromEntries(TABS.map(([name]) => [name, h("div", { id: `panel-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}`, hidden: true })]));
     this.panels.waterfall.append(this.waterfall.element);
     this.panels.raw.append(this.raw.element);
+    this.panels.transcript.append(this.transcript.element);
     this.tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the session", onkeydown: (event) => this.turn(event) }, TABS.map(([name, title]) =>
       h("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, onclick: () => this.tab(name) }, title)));
     this.aside = h("aside", { class: "detail", hidden: true, "aria-label": "The chosen span", tabindex: "-1" });
@@ -51,32 +53,57 @@ class SessionView {
     bind("ArrowUp", "", () => this.waterfall.step(-1));
     bind("e", "Next error", () => this.waterfall.nextError());
     bind("E", "Error before", () => this.waterfall.nextError(-1));
-    bind("+", "Zoom in", () => this.waterfall.zoom(0.5));
-    bind("-", "Zoom out", () => this.waterfall.zoom(2));
-    bind("0", "See the whole time", () => this.waterfall.window(0, this.waterfall.total));
+    bind("+", "Zoom in", () => this.waterfall.bars.zoom(0.5));
+    bind("-", "Zoom out", () => this.waterfall.bars.zoom(2));
+    bind("0", "See the whole time", () => this.waterfall.bars.all());
+    bind("c", "Critical path", () => this.waterfall.critical());
+    bind("h", "Fold idle times", () => this.waterfall.bars.foldIdle());
+    bind("ArrowLeft", "", (event) => this.waterfall.key(event));
+    bind("ArrowRight", "", (event) => this.waterfall.key(event));
     bind("← →", "Fold and unfold, in the tree", () => false);
     bind("/", "Search in the raw JSON", () => { this.tab("raw"); this.raw.search.focus(); });
     bind("Escape", "Close the span", () => this.close());
   }
 
   async load() {
+    let told;
     try {
-      const told = await get(place(this.id, "/outline"));
+      const isFirst = this.told === undefined;
+      told = await get(place(this.id, isFirst ? "/outline?preview=true" : "/outline?limit=500"));
       document.title = `${told.session.name ?? "Session"} · agentops_otel`;
-      this.told = told;
+      this.show(told, isFirst && !told.is_whole);
+      if (isFirst) performance.mark("rows");
+      if (isFirst && !told.is_whole) {
+        // The first look is at the first spans alone; the whole comes as soon as the server has read it.
+        told = await get(place(this.id, "/outline?limit=500"));
+        this.show(told);
+      }
     } catch (error) {
-      this.whole.replaceChildren(error.status === 404
-        ? empty("This session is not here", h("p", {}, "It may not have arrived yet, may have been deleted, or may be kept in another store."), h("p", {}, h("code", {}, this.id)), h("a", { class: "button primary", href: "/sessions" }, "All sessions"))
-        : empty("This session cannot be shown", h("p", {}, error.message), h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again")));
+      if (this.told) this.problem(error);
+      else this.missing(error);
       return;
     }
-    this.header();
-    this.waterfall.show(this.told.spans);
-    performance.mark("rows");
-    const wanted = this.wanted && this.told.spans.find((span) => span.id === this.wanted);
+    const { wanted } = this;
     this.wanted = null;
-    if (wanted) this.waterfall.select(wanted);
+    if (wanted) await this.waterfall.find(wanted);
     await this.fill();
+  }
+
+  show(told, isFirstLook = false) {
+    this.told = told;
+    this.isFirstLook = isFirstLook;
+    this.header();
+    this.waterfall.show(told, isFirstLook);
+  }
+
+  missing(error) {
+    this.whole.replaceChildren(error.status === 404
+      ? empty("This session is not here", h("p", {}, "It may not have arrived yet, may have been deleted, or may be kept in another store."), h("p", {}, h("code", {}, this.id)), h("a", { class: "button primary", href: "/sessions" }, "All sessions"))
+      : empty("This session cannot be shown", h("p", {}, error.message), h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again")));
+  }
+
+  problem(error) {
+    this.head.append(h("p", { class: "notice problem", role: "alert" }, error.message));
   }
 
   changed(kind, data) {
@@ -84,21 +111,26 @@ class SessionView {
     if ((kind !== "back" && data.id !== this.id) || this.waiting) return;
     // A large session is told of less often: each telling is a reading of the whole.
     this.waiting = setTimeout(async () => {
-      this.records = null;
+      this.records.clear();
+      this.transcript.isOld = true;
       await this.load();
       this.waiting = null;
-      if (this.chosen) this.open(this.told.spans.find((span) => span.id === this.chosen.id) ?? this.chosen);
-    }, Math.min(5000, 300 + (this.told?.spans.length ?? 0)));
+      if (this.chosen) this.open(this.waterfall.chosen ?? this.chosen);
+    }, Math.min(5000, 300 + (this.told?.total ?? 0)));
   }
 
-  /** The spans with all their attributes, by id; asked for once. */
-  async spans() {
-    this.records ??= get(place(this.id, "/spans")).then((rows) => new Map(rows.map((row) => [row.span_id, row])));
-    return this.records;
+  /** A span with all its attributes. */
+  async record(id) {
+    if (!this.records.has(id)) {
+      const [record] = await get(place(this.id, `/spans?span_id=${id}`));
+      if (this.records.size > 200) this.records.clear();
+      this.records.set(id, record ?? null);
+    }
+    return this.records.get(id);
   }
 
   header() {
-    const { session, oddities, spans } = this.told;
+    const { session, oddities, total, host } = this.told;
     const tokens = session.tokens;
     const [input, cached, output] = ["input_tokens", "cache_read_tokens", "output_tokens"].map((name) => tokens[name] ?? 0);
     const reason = moneyReason(session.cost, session.unpriced_calls, session.llm_calls);
@@ -106,7 +138,7 @@ class SessionView {
     this.head.replaceChildren(
       h("div", { class: "title" },
         h("a", { href: "/sessions", class: "back" }, "Sessions"), h("span", { "aria-hidden": "true", class: "muted" }, "/"),
-        h("h1", {}, session.name ?? "session"), stateBadge(session), h("span", { class: "spring" }), this.exports()),
+        h("h1", {}, session.name ?? "session"), stateBadge(session), h("span", { class: "spring" }), h("a", { class: "button", href: `/compare?${new URLSearchParams({ a: session.id })}` }, "Compare"), this.exports()),
       h("p", { class: "about" },
         session.end_state_reason && h("span", { class: "reason" }, session.end_state_reason),
         h("span", { class: "muted" }, h("code", {}, session.id), " ", copier(session.id)),
@@ -114,23 +146,31 @@ class SessionView {
       h("dl", { class: "tiles" },
         tile("Cost", money(session.cost, session.unpriced_calls), reason || (cached > 0 ? `${share(cached, input)} of the input from the cache` : null)),
         tile("Duration", h("span", { "data-since": session.is_running ? session.init_timestamp : null }, duration(session.duration)), local(session.init_timestamp)),
-        tile("Tokens in", count(input), cached ? `${count(cached)} cached, ${count(input - cached)} fresh` : "none cached"),
-        tile("Tokens out", count(output), tokens.reasoning_tokens ? `${count(tokens.reasoning_tokens)} reasoning` : null),
+        tile("Tokens", `${count(input)} → ${count(output)}`, [cached ? `${count(cached)} cached` : "none cached", tokens.reasoning_tokens && `${count(tokens.reasoning_tokens)} reasoning`].filter(Boolean).join(", ")),
         tile("LLM calls", session.llm_calls.toLocaleString("en"), session.models.slice(0, 1).join() + (session.models.length > 1 ? ` and ${session.models.length - 1} more` : "")),
         tile("Tools", session.tool_calls.toLocaleString("en"), session.actions ? several(session.actions, "action") : null),
         tile("Errors", session.errors.toLocaleString("en"), session.errors ? "e goes to the next" : null, { class: session.errors ? "tile alarm" : "tile" }),
-        tile("Spans", spans.length.toLocaleString("en"))),
-      ...(session.video ? [h("p", { class: "notice" }, "Video of the session: ", outward(session.video))] : []),
-      ...oddities.map((oddity) => h("p", { class: "notice" }, oddity)));
+        tile("Spans", this.isFirstLook ? h("span", { class: "muted" }, "…") : total.toLocaleString("en"), session.project_id === "default" ? null : `project ${session.project_id}`),
+        tile("Ran on", session.host ?? "?", [host["process.runtime.version"] && `Python ${host["process.runtime.version"]}`, host["os.description"] ?? host["os.type"]].filter(Boolean).join(", ") || "nothing is told of the machine"),
+        session.video && tile("Video", outward(session.video, "Watch"), site(session.video))),
+      ...oddities.map((oddity) => h("p", { class: "notice odd" }, oddity)));
     this.tabs.querySelector("#tab-errors").textContent = session.errors ? `Errors ${session.errors}` : "Errors";
   }
 
   exports() {
-    return h("details", { class: "menu" }, h("summary", {}, "Export"), h("div", {}, FORMS.map(([part, end, title]) =>
+    return h("details", { class: "menu" }, h("summary", {}, "Export"), h("div", {}, FORMS.map((form) =>
       h("button", { type: "button", onclick: (event) => {
         event.target.closest("details").open = false;
-        download(place(this.id, part), `session-${this.id.slice(0, 8)}.${end}`);
-      } }, title))));
+        this.keep(form);
+      } }, form[2]))));
+  }
+
+  async keep([part, end]) {
+    try {
+      await download(place(this.id, part), `session-${this.id.slice(0, 8)}.${end}`);
+    } catch (error) {
+      this.problem(error);
+    }
   }
 
   tab(name) {
@@ -163,7 +203,6 @@ class SessionView {
     try {
       await this.draw(shown, told, panel);
     } catch (error) {
-      this.records = null;
       panel.replaceChildren(h("p", { class: "notice problem", role: "alert" }, error.message));
     }
   }
@@ -171,21 +210,27 @@ class SessionView {
   async draw(shown, told, panel) {
     if (shown === "raw") await this.raw.load();
     else if (shown === "details") panel.replaceChildren(...await this.run());
-    else if (shown !== "waterfall") {
-      if (!panel.firstChild) panel.append(h("p", { class: "muted" }, "Loading …"));
-      const records = await this.spans();
-      if (this.told !== told || this.shown !== shown) return;
-      panel.replaceChildren(shown === "errors" ? this.errors(records) : transcript(told.spans, records, (span) => this.waterfall.select(span, true)));
+    else if (shown === "transcript") await this.transcript.load();
+    else if (shown === "errors") {
+      const found = await this.errors();
+      if (this.told === told && this.shown === shown) panel.replaceChildren(found);
     }
   }
 
-  errors(records) {
-    const failed = this.told.spans.filter((span) => span.error && records.has(span.id)).toSorted((a, b) => a.offset - b.offset);
+  async errors() {
+    const failed = (await get(place(this.id, "/outline?only=errors"))).spans.sort((a, b) => a.offset - b.offset);
     if (!failed.length) return empty("No error happened", h("p", {}, "Exceptions, failed calls and recorded errors are listed here."));
-    return h("div", { class: "errors" }, failed.slice(0, 500).map((span) => h("article", { "data-kind": span.kind },
-      h("button", { type: "button", class: "turn-head", onclick: () => this.waterfall.select(span, true) },
+    const shown = failed.slice(0, 200);
+    const records = new Map();
+    for (let at = 0; at < shown.length; at += 100) {
+      const ids = shown.slice(at, at + 100).map((span) => span.id);
+      for (const record of await get(place(this.id, `/spans?span_id=${ids}`))) records.set(record.span_id, record);
+    }
+    return h("div", { class: "errors" }, shown.filter((span) => records.has(span.id)).map((span) => h("article", { "data-kind": span.kind },
+      h("button", { type: "button", class: "turn-head", onclick: () => this.waterfall.find(span.id) },
         h("i", { class: "kind", "aria-hidden": "true" }), h("strong", {}, span.name), h("span", { class: "muted" }, `after ${duration(span.offset)}`)),
-      failure(span, records.get(span.id)))));
+      failure(span, records.get(span.id)))),
+    failed.length > shown.length && h("p", { class: "muted" }, `${(failed.length - shown.length).toLocaleString("en")} more: e goes through all of them in the waterfall.`));
   }
 
   async run() {
@@ -224,18 +269,15 @@ class SessionView {
     this.aside.hidden = false;
     this.whole.classList.add("has-detail");
     history.replaceState(null, "", `/s/${encodeURIComponent(this.id)}/${span.id}${this.shown === "waterfall" ? "" : `#view=${this.shown}`}`);
-    if (wasHidden || !this.ready) show(null);
-    let records;
+    if (wasHidden || !this.records.has(span.id)) show(null);
+    let record;
     try {
-      records = await this.spans();
+      record = await this.record(span.id);
     } catch (error) {
-      this.records = null;
       this.aside.append(h("p", { class: "problem", role: "alert" }, error.message));
       return;
     }
-    this.ready = true;
     if (this.chosen !== span) return;
-    const record = records.get(span.id) ?? null;
     show(record);
     if (!isSame) this.aside.scrollTop = 0;
     if (isAsked) this.aside.focus({ preventScroll: true });
@@ -245,8 +287,7 @@ class SessionView {
     this.chosen = null;
     this.aside.hidden = true;
     this.whole.classList.remove("has-detail");
-    this.waterfall.chosen = null;
-    this.waterfall.refresh();
+    this.waterfall.close();
     history.replaceState(null, "", `/s/${encodeURIComponent(this.id)}${this.shown === "waterfall" ? "" : `#view=${this.shown}`}`);
   }
 
@@ -255,4 +296,8 @@ class SessionView {
       since.textContent = duration(Math.max(0, (Date.now() - Date.parse(since.dataset.since)) / 1000));
     }
   }
+}
+
+function site(address) {
+  return URL.canParse(address) ? new URL(address).host : null;
 }
