@@ -112,6 +112,11 @@ def since(request: Request) -> int | None:
     return None if told is None else _read("since", told, _time)
 
 
+def choice(request: Request, name: str, offered: tuple[str, ...]) -> str:
+    """One of what is offered; the first where nothing is told."""
+    return _read(name, request.query_params.get(name, offered[0]), _one_of(offered))
+
+
 def included(request: Request) -> bool:
     """Whether `include=first_input` is asked for."""
     told = request.query_params.get("include")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HOST: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+))(?::[0-9]*)?")
-_OPEN_PATHS: Final = frozenset({"/", "/v3/auth/token", "/sessions", "/analytics"})
+_OPEN_PATHS: Final = frozenset({"/", "/v3/auth/token", "/sessions", "/analytics", "/compare"})
 _OPEN_FOLDERS: Final = ("/page/", "/s/")
 _BEARER: Final = "bearer "
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})

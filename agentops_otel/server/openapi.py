@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from agentops_otel.server.filters import END_STATES, FACET_LIMIT, HIGHEST_LIMIT, LIMIT, TIME_FORM
 from agentops_otel.server.formats import MEDIA
+from agentops_otel.server.measures import DISTRIBUTED
+from agentops_otel.server.measures import GROUPS as MEASURED_GROUPS
 from agentops_otel.store.questions import FACETS, GROUPS, SORTS
 
 _Schema = dict[str, Any]
@@ -75,6 +77,13 @@ def _paths() -> _Schema:
             ),
         },
         "/v2/analytics": {"get": _get("Sums over sessions", _array("Figures"), lists, _FIGURES_PARAMETERS)},
+        **{
+            f"/v2/analytics/{name}": {"get": _get(told, _array("Row"), lists, parameters, headers=_READ_HEADERS)}
+            for name, (told, parameters) in _MEASURED.items()
+        },
+        "/v2/compare": {
+            "get": _get("Two sessions beside each other", _ref("Comparison"), ("json",), _COMPARED, missing=True),
+        },
         "/v2/search": {"get": _get("Spans in which a text is found, newest first", _array("Hit"), lists, _SEARCH)},
         "/v2/facets": {"get": _get("What sessions can be filtered by", _array("Facet"), lists, _FACET_PARAMETERS)},
         "/v2/changes": {
@@ -201,6 +210,22 @@ _FIGURES_PARAMETERS: Final = [
     ),
     _format("json", "jsonl", "csv"),
 ]
+_READ: Final = [_query("since", _WHEN, TIME_FORM), _format("json", "jsonl", "csv")]
+_READ_HEADERS: Final[_Schema] = {
+    "X-Sessions-Read": {"description": "How many sessions were read, the newest of them.", "schema": _COUNT},
+    "X-Sessions-All": {"description": "Whether these are all of them.", "schema": {"type": "boolean"}},
+}
+_MEASURED: Final = {
+    "percentiles": (
+        "Within which time so many per cent of sessions and model calls were over",
+        [_query("by", {"enum": list(MEASURED_GROUPS)}, "What to group by."), *_READ],
+    ),
+    "distribution": ("How often which values are", [_query("measure", {"enum": list(DISTRIBUTED)}), *_READ]),
+    "agents": ("What each agent used", _READ),
+    "errors": ("What went wrong, by type", _READ),
+}
+_ID: Final = _TEXT | {"minLength": 1}
+_COMPARED: Final = [_query("a", _ID, "A session.", required=True), _query("b", _ID, "Another.", required=True)]
 _FACET_PARAMETERS: Final = [
     _query("facet", {"enum": list(FACETS)}, "What to list the values of.", required=True),
     _query("since", _WHEN, TIME_FORM),
@@ -276,6 +301,10 @@ _SCHEMAS: Final[_Schema] = {
             "from": {**_COUNT, "description": "The row of the first of `spans`. What is told of all stands at 0."},
             "spans": {**_LISTED, "description": "Parents before children; `offset` is in seconds after `start`."},
         }
+    ),
+    "Row": {"type": "object"},
+    "Comparison": _object(
+        {"a": _ref("Session"), "b": _ref("Session"), "deltas": {"type": "object"}, "steps": {"type": "array"}}
     ),
     "Transcript": _object({"total": _COUNT, "from": _COUNT, "turns": _LISTED}),
     "Span": _object(

@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agentops_otel.server import filters, formats
+from agentops_otel.server import filters, formats, measures
 from agentops_otel.server.answers import RefusedError, answered
 from agentops_otel.server.listing import Listing
+from agentops_otel.server.measures import DISTRIBUTED, Measures
 from agentops_otel.server.openapi import document
 from agentops_otel.server.otlp_json import traces_data
 from agentops_otel.server.queries import export_of, figures_json, hit_json, session_json, statistics
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from agentops_otel.server.measures import Reading
     from agentops_otel.store.base import SessionRow, Store
 
 _LISTS = ("json", "jsonl", "csv")
@@ -39,6 +41,10 @@ def routes(store: Store) -> list[Route]:
         _route(session, rest.delete, "DELETE"),
         _route(session, rest.session),
         _route("/v2/analytics", rest.analytics),
+        _route("/v2/analytics/percentiles", rest.percentiles),
+        _route("/v2/analytics/distribution", rest.distribution),
+        _route("/v2/analytics/agents", rest.agents),
+        _route("/v2/analytics/errors", rest.errors),
         _route("/v2/search", rest.search),
         _route("/v2/facets", rest.facets),
         _route("/openapi.json", rest.openapi),
@@ -59,6 +65,7 @@ class _Rest:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._measures = Measures(store)
 
     def sessions(self, request: Request) -> Response:
         form = formats.wanted(request, *_LISTS)
@@ -109,6 +116,29 @@ class _Rest:
         form = formats.wanted(request, *_LISTS)
         found = self._store.figures(filters.figures_query(request))
         return formats.written([figures_json(figures) for figures in found], form)
+
+    def percentiles(self, request: Request) -> Response:
+        return self._measured(request, lambda read, by: read.percentiles(by), "by", measures.GROUPS)
+
+    def distribution(self, request: Request) -> Response:
+        return self._measured(request, lambda read, measure: read.distribution(measure), "measure", DISTRIBUTED)
+
+    def agents(self, request: Request) -> Response:
+        return self._measured(request, lambda read, _: read.agents())
+
+    def errors(self, request: Request) -> Response:
+        return self._measured(request, lambda read, _: read.errors())
+
+    def _measured(
+        self, request: Request, told: Callable[[Reading, str], list[dict[str, Any]]], name: str = "", offered: Any = ()
+    ) -> Response:
+        """Rows made of the newest sessions; the headers say how many these are, and whether they are all."""
+        filters.known(request, "since", "format", *filter(None, [name]))
+        form = formats.wanted(request, *_LISTS)
+        choice = filters.choice(request, name, offered) if name else ""
+        read = self._measures.since(filters.since(request), filters.project_of(request))
+        headers = {"X-Sessions-Read": str(len(read.sessions)), "X-Sessions-All": str(read.is_whole).lower()}
+        return formats.written(told(read, choice), form, headers)
 
     def search(self, request: Request) -> Response:
         filters.known(request, "text", "limit", "format")

@@ -423,7 +423,7 @@ def test_ten_thousand_spans_are_few_nodes_wherever_one_scrolls(browser, served, 
     browser.get(f"{address}/s/00000000-0000-0000-0000-000000000002")
     settled(browser, 60)
     count = "return document.querySelectorAll('*').length"
-    assert texts(browser, ".tiles .tile dd")[-1] == "10,000"
+    assert "10,000" in texts(browser, ".tiles .tile dd")
     assert browser.execute_script(count) < NODES
     for part in (0.3, 0.7, 1):
         browser.execute_script(

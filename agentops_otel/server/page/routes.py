@@ -15,6 +15,7 @@ from starlette.templating import Jinja2Templates
 
 from agentops_otel.server import filters, formats
 from agentops_otel.server.answers import RefusedError, as_json
+from agentops_otel.server.page.comparison import comparison
 from agentops_otel.server.page.drawing import Drawing
 from agentops_otel.server.page.kept import Kept
 from agentops_otel.server.page.markdown import markdown
@@ -58,6 +59,8 @@ def routes(store: Store, keys: Keys) -> list[BaseRoute]:
         Route("/s/{place:path}", page.session),
         Route("/v2/sessions/{session_id:path}/outline", page.outline),
         Route("/v2/sessions/{session_id:path}/transcript", page.transcript),
+        Route("/compare", page.compare),
+        Route("/v2/compare", page.comparison),
         Mount("/page", _Files(directory=_ROOM / "static")),
     ]
 
@@ -94,6 +97,12 @@ class _Page:
 
     async def analytics(self, request: Request) -> Response:
         return self._shell(request, "analytics", {})
+
+    async def compare(self, request: Request) -> Response:
+        return self._shell(request, "compare", {})
+
+    async def comparison(self, request: Request) -> Response:
+        return await run_in_threadpool(self._comparison, request)
 
     async def outline(self, request: Request) -> Response:
         return await run_in_threadpool(self._outline, request)
@@ -174,6 +183,19 @@ class _Page:
         # A file of its own: even shown in place it may do nothing.
         headers = {"Content-Security-Policy": f"{OFFLINE_POLICY}; sandbox", "Content-Disposition": "attachment"}
         return Response(_sound(page), headers=headers, media_type=formats.MEDIA["html"])
+
+    def _comparison(self, request: Request) -> Response:
+        filters.known(request, "a", "b")
+        project, found = filters.project_of(request), []
+        for name in ("a", "b"):
+            session_id = request.query_params.get(name)
+            if not session_id:
+                raise RefusedError(400, f"{name} is the id of a session: /v2/compare?a=ONE&b=OTHER")
+            row = self._store.session(session_id, project)
+            if row is None:
+                raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
+            found.append((row, self._store.spans(session_id, project)))
+        return Response(comparison(*found), media_type=JSON)
 
 
 def _sound(text: str) -> bytes:

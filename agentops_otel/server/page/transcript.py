@@ -22,7 +22,7 @@ _Message = dict[str, Any]
 
 @dataclass(slots=True)
 class Turn:
-    """A model call, a tool, an action or an agent, in the order of their starts.
+    """A model call, a tool, an action or an agent, in the order of the outline.
 
     `said` is what was sent and not sent before (`repeated` messages were), `answered` what came back; messages are in
     the shape of the conventions. `results` are those of the tool calls in them, by id: `value`, `error`, `seconds`,
@@ -58,8 +58,8 @@ def turns(records: Sequence[SpanRecord]) -> list[Turn]:
     seen: set[str] = set()
     told: list[Turn] = []
     shown: set[str] = set()
-    for number in sorted(range(len(nodes)), key=lambda number: (nodes[number].record.start_time, number)):
-        node = nodes[number]
+    # As the outline has them: what ran beside each other stays with the agent that it belongs to.
+    for number, node in enumerate(nodes):
         if node.kind == names.KIND_LLM and (node.figures or node.error or node.seconds is None):
             turn = _call(node, number, results, seen)
             shown.update(each["span"] for each in turn.results.values() if each["span"])

@@ -2,6 +2,7 @@
 import { download, get } from "./api.js";
 import { columns, parts, ranking } from "./charts.js";
 import { empty, h } from "./dom.js";
+import { Measures } from "./measures.js";
 import { count, money, several, share } from "./format.js";
 
 const PERIODS = [["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"], ["", "All time"]];
@@ -19,6 +20,7 @@ class Analytics {
   constructor(main) {
     this.period = new URLSearchParams(location.search).get("since") ?? "30d";
     this.choice = h("div", { class: "segments", role: "group", "aria-label": "Period" });
+    this.measures = new Measures();
     this.body = h("div", { class: "analytics" });
     main.append(h("div", { class: "title" }, h("h1", {}, "Analytics"), h("span", { class: "spring" }), this.choice), this.body);
   }
@@ -50,7 +52,8 @@ class Analytics {
     const open = new Set([...this.body.querySelectorAll("details[open]")].map((element) => element.dataset.by));
     const [days, ends, models, tags, states] = told;
     this.body.replaceChildren(...(states.length ? this.cards(fullDays(days, this.period), ends, models, tags, states) : [this.nothing()]));
-    for (const element of this.body.querySelectorAll("details")) element.open = open.has(element.dataset.by);
+    for (const element of this.body.querySelectorAll("details[data-by]")) element.open = open.has(element.dataset.by);
+    if (states.length) await this.measures.load(this.period);
   }
 
   nothing() {
@@ -68,7 +71,7 @@ class Analytics {
     const perDay = new Map(days.map((group) => [group.day, Object.fromEntries(STATES.map(([key]) => [key, 0]))]));
     for (const group of ends) if (perDay.has(group.day)) perDay.get(group.day)[group.end_state] = group.sessions;
     const byCost = (groups, key) => groups.toSorted((a, b) => (Number(b.cost) || 0) - (Number(a.cost) || 0) || b.llm_calls - a.llm_calls)
-      .map((group) => [group[key] || "(none)", Number(group.cost) || 0, `${money(group.cost, group.unpriced_calls)} · ${count(tokens(group, "input_tokens") + tokens(group, "output_tokens"))}`]);
+      .map((group) => [group[key] || "(none)", Number(group.cost) || 0, `${money(group.cost, group.unpriced_calls)} · ${count(tokens(group, "input_tokens") + tokens(group, "output_tokens"))} tokens`]);
     return [
       h("dl", { class: "tiles" }, tile("Cost", money(cost, sum("unpriced_calls")), sum("unpriced_calls") ? `${several(sum("unpriced_calls"), "call")} without a known price` : null),
         tile("Sessions", sum("sessions").toLocaleString("en"), cost === null ? null : `${money(cost / sum("sessions"))} each`),
@@ -79,9 +82,15 @@ class Analytics {
       this.card("Tokens per day", "day", days, columns("Tokens per day", days.map((group) => [group.day, [tokens(group, "input_tokens") - tokens(group, "cache_read_tokens"), tokens(group, "cache_read_tokens"), tokens(group, "output_tokens")]]),
         [{ key: "input", title: "fresh input" }, { key: "cached", title: "cached input" }, { key: "output", title: "output" }], (value) => count(Math.round(value))), [["input", "Fresh input"], ["cached", "Cached input"], ["output", "Output"]]),
       this.card("Sessions per day", "day,end_state", ends, columns("Sessions per day", [...perDay].map(([day, counts]) => [day, STATES.map(([key]) => counts[key])]), STATES.map(([key, title]) => ({ key, title })), (value) => (Number.isInteger(value) ? count(value) : "")), STATES),
-      this.card("How they ended", "end_state", states, parts("How sessions ended", STATES.map(([key]) => states.find((group) => group.end_state === key)).filter(Boolean).map((group) => [group.end_state, group.end_state, group.sessions]))),
+      this.card("How they ended", "end_state", states, h("div", { class: "ends" }, parts("How sessions ended", STATES.map(([key]) => states.find((group) => group.end_state === key)).filter(Boolean).map((group) => [group.end_state, group.end_state, group.sessions])),
+        h("h3", {}, "Failed, by day"), columns("Share of sessions that failed, by day", [...perDay].map(([day, counts]) => [day, [failedOf(counts)]]), [{ key: "Failure", title: "failed" }], (value) => `${Math.round(100 * value)}%`, 110))),
+      this.card("Cache hits per day", "day", days, columns("Cache hits per day", days.map((group) => [group.day, [tokens(group, "input_tokens") ? tokens(group, "cache_read_tokens") / tokens(group, "input_tokens") : 0]]), [{ key: "input", title: "cached" }], (value) => `${Math.round(100 * value)}%`)),
+      this.measures.cards.spread,
+      this.measures.cards.times,
       this.card("By model", "model", models, models.length ? ranking(byCost(models, "model")) : h("p", { class: "muted" }, "No model was called.")),
       this.card("By tag", "tag", tags, tags.length ? ranking(byCost(tags, "tag")) : h("p", { class: "muted" }, "No session has a tag: agentops.init(tags=[\"checkout\"]).")),
+      this.measures.cards.agents,
+      this.measures.cards.errors,
     ];
   }
 
@@ -106,10 +115,15 @@ function fullDays(days, period) {
 }
 
 function figures(keys, rows) {
-  const heads = [...keys.map((key) => key.replace("_", " ")), "Sessions", "Calls", "Tokens in", "Cached", "Tokens out", "Cost"];
+  const heads = [...keys.map((key) => key.replace("_", " ")), "Sessions", "Calls", "Tokens in", "Cached", "Hit rate", "Tokens out", "Cost"];
   return h("div", { class: "scroll" }, h("table", { class: "figures" },
     h("thead", {}, h("tr", {}, heads.map((title, at) => h("th", { scope: "col", class: at >= keys.length && "number" }, title)))),
     h("tbody", {}, rows.map((group) => h("tr", {}, keys.map((key) => h("th", { scope: "row" }, group[key] || "(none)")),
-      [group.sessions, group.llm_calls, group.tokens.input_tokens ?? 0, group.tokens.cache_read_tokens ?? 0, group.tokens.output_tokens ?? 0].map((value) => h("td", { class: "number" }, value.toLocaleString("en"))),
+      [group.sessions, group.llm_calls, group.tokens.input_tokens ?? 0, group.tokens.cache_read_tokens ?? 0, share(group.tokens.cache_read_tokens ?? 0, group.tokens.input_tokens ?? 0), group.tokens.output_tokens ?? 0].map((value) => h("td", { class: "number" }, value.toLocaleString("en"))),
       h("td", { class: "number" }, group.sessions ? money(group.cost, group.unpriced_calls) : "–"))))));
+}
+
+function failedOf(counts) {
+  const all = Object.values(counts).reduce((sum, number) => sum + number, 0);
+  return all ? counts.Failure / all : 0;
 }

@@ -1,6 +1,6 @@
 // The time of a session: a bar for each span, ticks above, and a map of all of it to zoom by.
 import { h, svg } from "./dom.js";
-import { duration } from "./format.js";
+import { clock, duration } from "./format.js";
 import { Axis } from "./spans.js";
 
 const TICKS = 6;
@@ -62,7 +62,7 @@ export class Bars {
     if (!this.axis) return;
     const step = (this.to - this.from) / TICKS;
     this.ticks.replaceChildren(...Array.from({ length: TICKS }, (_, number) =>
-      h("span", { style: { left: `${(100 * number) / TICKS}%` } }, number === 0 && this.from === 0 ? "0" : duration(this.axis.time(this.from + number * step)))));
+      h("span", { style: { left: `${(100 * number) / TICKS}%` } }, number === 0 && this.from === 0 ? "0" : clock(this.axis.time(this.from + number * step), step))));
   }
 
   drawMap() {

@@ -1,8 +1,8 @@
 // Filters as words in the search field, and as parameters of the API, which the address of the page holds.
 
 const BOUND = /^(cost|duration)(>=|<=|>|<)\$?([0-9.]+)(ms|s|m|h)?$/;
-const NAMED = /^(tag|model|provider|state|error|since|until):(.+)$/;
-const PARAMETER = { tag: "tag", model: "model", provider: "provider", state: "end_state", error: "error_type", since: "since", until: "until" };
+const NAMED = /^(tag|model|provider|state|error|host|since|until):(.+)$/;
+const PARAMETER = { tag: "tag", model: "model", provider: "provider", state: "end_state", error: "error_type", host: "host", since: "since", until: "until" };
 const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600 };
 const TITLES = { min_cost: "cost ≥ $", max_cost: "cost ≤ $", min_duration: "duration ≥ ", max_duration: "duration ≤ " };
 
@@ -48,7 +48,7 @@ export function parameters(told) {
   const shown = [];
   for (const [name, value] of told) {
     if (name in TITLES) shown.push([name, value, `${TITLES[name]}${value}${name.endsWith("duration") ? "s" : ""}`]);
-    else if (["provider", "error_type", "since", "until"].includes(name)) shown.push([name, value, `${name.replace("_", " ")}: ${value}`]);
+    else if (name === "until") shown.push([name, value, `until ${value}`]);
     else if (name === "tag" && told.getAll("tag").length > 1) shown.push([name, value, `tag: ${value}`]);
   }
   return shown;

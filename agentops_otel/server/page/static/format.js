@@ -31,6 +31,15 @@ export function duration(seconds) {
   return `${whole}s`;
 }
 
+/** A time on an axis whose ticks are so far apart: `4.2s`, and `1:00:52` where minutes alone would all be the same. */
+export function clock(seconds, step) {
+  if (seconds < 60 || step >= 60) return duration(seconds);
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, two(whole % 60)];
+  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
 /** A number in at most five characters: `950`, `12.4k`, `3.1M`. */
 export function count(number) {
   for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {

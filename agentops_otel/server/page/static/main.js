@@ -3,7 +3,7 @@ import { follow } from "./api.js";
 import { h } from "./dom.js";
 import { bind, showKeys } from "./keyboard.js";
 
-const VIEWS = { sessions: "./sessions.js", session: "./session.js", analytics: "./analytics.js" };
+const VIEWS = { sessions: "./sessions.js", session: "./session.js", analytics: "./analytics.js", compare: "./compare.js" };
 const THEMES = { "": ["◐", "as the system has them"], light: ["☀", "light"], dark: ["☾", "dark"] };
 
 function themes() {
@@ -58,6 +58,7 @@ function live(listen) {
 themes();
 bind("g s", "Go to the sessions", () => { location.href = "/sessions"; });
 bind("g a", "Go to the analytics", () => { location.href = "/analytics"; });
+bind("g c", "Compare two sessions", () => { location.href = "/compare"; });
 bind("?", "Show this list", showKeys);
 document.getElementById("help").addEventListener("click", showKeys);
 

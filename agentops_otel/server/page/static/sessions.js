@@ -1,18 +1,13 @@
 // The list of sessions: filters in the address, rows that change as their sessions do.
 import { get, page } from "./api.js";
+import { COLUMNS, NUMBERS, chooser, chosen } from "./columns.js";
 import { copier, empty, h } from "./dom.js";
 import { ago, count, duration, local, money, moneyReason, several } from "./format.js";
+import { Facets } from "./facets.js";
 import { bind } from "./keyboard.js";
 import { inWords, parameters, parsed } from "./filters.js";
 
 const STATES = ["", "Success", "Failure", "Indeterminate", "running"];
-const COLUMNS = [
-  ["state", "End state"], ["name", "Session"], ["start", "Started", "start"], ["duration", "Duration", "duration"],
-  ["cost", "Cost", "cost"], ["tokens", "Tokens", "tokens"], ["calls", "LLM", "llm_calls"], ["tools", "Tools"],
-  ["errors", "Errors", "errors"], ["models", "Models"], ["tags", "Tags"], ["host", "Host"],
-];
-const NUMBERS = new Set(["duration", "cost", "tokens", "calls", "tools", "errors"]);
-
 /** Show the list; the answer takes what is told of sessions that change. */
 export async function begin(main) {
   const list = new List(main);
@@ -39,20 +34,26 @@ class List {
       type: "search", id: "search", value: inWords(this.told), spellcheck: "false", autocomplete: "off",
       placeholder: "Search what was said, or cost>0.1 duration>30s tag:demo", "aria-describedby": "search-help",
     });
-    this.models = h("select", { "aria-label": "Model", onchange: (event) => this.choose("model", event.target.value) });
-    this.tags = h("select", { "aria-label": "Tag", onchange: (event) => this.choose("tag", event.target.value) });
+    this.facets = new Facets((name, value) => this.choose(name, value));
+    this.columns = chosen();
+    this.picked = new Map();
+    this.comparing = h("div", { class: "picked", role: "status", hidden: true });
     this.states = h("div", { class: "segments", role: "group", "aria-label": "End state" });
     main.append(
       h("div", { class: "title" }, h("h1", {}, "Sessions"), this.shown = h("span", { class: "muted", role: "status" })),
       h("form", { class: "filters", role: "search", onsubmit: (event) => this.submit(event) },
         h("label", { for: "search", class: "unseen" }, "Search"), this.search,
         h("span", { id: "search-help", class: "unseen" }, "Words, and bounds like cost>0.1, duration>30s, tag:demo, model:gpt-4o"),
-        this.states, this.models, this.tags),
+        this.states, chooser((names) => {
+          this.columns = names;
+          this.load();
+        })),
+      this.facets.element,
       this.chips = h("div", { class: "chips" }), this.news, this.problem, h("div", { class: "scroll" }, this.table), this.nothing,
-      h("div", { class: "after" }, this.more),
+      h("div", { class: "after" }, this.more), this.comparing,
     );
     this.keys();
-    this.facets();
+    this.facets.load(this.told);
     setInterval(() => this.tick(), 1000);
     window.addEventListener("popstate", () => {
       this.told = new URLSearchParams(location.search);
@@ -64,6 +65,7 @@ class List {
     bind("/", "Search", () => { this.search.focus(); this.search.select(); });
     bind("j", "Next session", () => this.step(1));
     bind("k", "Session before", () => this.step(-1));
+    bind("c", "Choose the session for a comparison", () => this.at?.querySelector("input[type=checkbox]").click());
     bind("Enter", "Open the session", () => this.body.querySelector("tr[data-at] a")?.click());
     bind("Escape", "", () => this.at?.removeAttribute("data-at"));
   }
@@ -80,7 +82,7 @@ class List {
 
   submit(event) {
     event.preventDefault();
-    const kept = ["end_state", "is_running", "sort", "order"].filter((name) => this.told.has(name)).map((name) => [name, this.told.get(name)]);
+    const kept = ["end_state", "is_running", "sort", "order", "host"].filter((name) => this.told.has(name)).map((name) => [name, this.told.get(name)]);
     const next = parsed(this.search.value);
     for (const [name, value] of kept) if (!next.has(name)) next.set(name, value);
     this.go(next);
@@ -116,21 +118,12 @@ class List {
     this.load();
   }
 
-  async facets() {
-    const options = async (by, select, word) => {
-      const found = await get(`/v2/analytics?by=${by}`).catch(() => []);
-      const names = [...new Set([...found.map((group) => group[by]), ...this.told.getAll(by)])].filter(Boolean).sort();
-      select.replaceChildren(h("option", { value: "" }, word), ...names.map((name) => h("option", { value: name }, name)));
-      select.value = this.told.get(by) ?? "";
-    };
-    await Promise.all([options("model", this.models, "All models"), options("tag", this.tags, "All tags")]);
-  }
-
   async load(cursor = null) {
     this.asked?.abort();
     this.asked = new AbortController();
     const asked = new URLSearchParams(this.told);
     if (cursor) asked.set("cursor", cursor);
+    if (this.columns.includes("input")) asked.set("include", "first_input");
     this.controls();
     try {
       const { rows, cursor: next } = await page(asked, this.asked.signal);
@@ -156,6 +149,7 @@ class List {
     this.more.hidden = !this.cursor;
     this.table.hidden = number === 0;
     this.nothing.hidden = number > 0 || !this.problem.hidden;
+    this.facets.element.hidden = number === 0 && !this.isFiltered();
     if (!this.nothing.hidden) this.nothing.replaceChildren(this.isFiltered() ? noneFound(() => this.go(new URLSearchParams())) : noneYet());
   }
 
@@ -166,7 +160,7 @@ class List {
   controls() {
     const sort = this.told.get("sort") ?? "start";
     const order = this.told.get("order") === "asc" ? "ascending" : "descending";
-    this.heads.replaceChildren(...COLUMNS.map(([name, title, key]) =>
+    this.heads.replaceChildren(h("td", { "data-column": "pick" }), ...this.shownColumns().map(([name, title, key]) =>
       h("th", { scope: "col", "data-column": name, class: NUMBERS.has(name) && "number", "aria-sort": key && key === sort ? order : null },
         key ? h("button", { type: "button", onclick: () => this.sort(key) }, title) : title)));
     const state = this.told.get("is_running") === "true" ? "running" : this.told.get("end_state") ?? "";
@@ -174,8 +168,7 @@ class List {
       type: "button", "aria-pressed": String(name === state), "data-state": name, onclick: () => this.chooseState(name),
     }, name && h("i", { "aria-hidden": "true" }), name === "running" ? "Running" : name || "All")));
     this.search.value = inWords(this.told);
-    this.models.value = this.told.get("model") ?? "";
-    this.tags.value = this.told.get("tag") ?? "";
+    this.facets.show(this.told);
     this.chips.replaceChildren(...parameters(this.told).map(([name, value, told]) => h("button", {
       type: "button", class: "chip", "aria-label": `Without ${told}`,
       onclick: () => {
@@ -204,10 +197,38 @@ class List {
       errors: session.errors ? h("span", { class: "bad" }, session.errors.toLocaleString("en")) : h("span", { class: "muted" }, "0"),
       models: few(session.models, 1, (model) => this.chip("model", model)),
       tags: few(session.tags, 2, (tag) => this.chip("tag", tag)),
-      host: h("span", { class: "muted" }, session.host ?? ""),
+      host: session.host ? this.chip("host", session.host) : "",
+      input: h("span", { class: "input", title: session.first_input }, session.first_input ?? ""),
+      actions: session.actions.toLocaleString("en"),
+      project: h("span", { class: "muted" }, session.project_id),
     };
+    const pick = h("input", { type: "checkbox", checked: this.picked.has(session.id), "aria-label": `Choose ${session.name ?? "session"} ${session.id.slice(0, 8)} for a comparison`, onchange: (event) => this.pick(session, event.target.checked) });
     return h("tr", { "data-id": session.id, "data-running": session.is_running },
-      COLUMNS.map(([name, title]) => h("td", { "data-column": name, "data-title": title, class: NUMBERS.has(name) && "number" }, cells[name])));
+      h("td", { "data-column": "pick" }, pick), this.shownColumns().map(([name, title]) => h("td", { "data-column": name, "data-title": title, class: NUMBERS.has(name) && "number" }, cells[name])));
+  }
+
+  shownColumns() {
+    return COLUMNS.filter(([name]) => this.columns.includes(name));
+  }
+
+  /** Two sessions can be compared; the third takes the place of the first. */
+  pick(session, isPicked) {
+    this.picked.delete(session.id);
+    if (isPicked) this.picked.set(session.id, session.name ?? "session");
+    while (this.picked.size > 2) {
+      const [oldest] = this.picked.keys();
+      this.picked.delete(oldest);
+      const box = this.body.querySelector(`tr[data-id="${CSS.escape(oldest)}"] input[type=checkbox]`);
+      if (box) box.checked = false;
+    }
+    const [a, b] = [...this.picked.keys()].reverse();
+    this.comparing.hidden = !a;
+    this.comparing.replaceChildren(h("span", {}, b ? "Two sessions are chosen" : "One more to compare with"), ...(b ? [h("a", { class: "button primary", href: `/compare?${new URLSearchParams({ a, b })}` }, "Compare")] : []),
+      h("button", { type: "button", class: "quiet", onclick: () => {
+        for (const box of this.body.querySelectorAll("input:checked")) box.checked = false;
+        this.picked.clear();
+        this.comparing.hidden = true;
+      } }, "Choose none"));
   }
 
   chip(name, value) {
@@ -224,7 +245,7 @@ class List {
       shown?.remove();
       this.count();
     } else if (shown) {
-      const fresh = this.row(data);
+      const fresh = this.row({ first_input: shown.querySelector(".input")?.textContent, ...data });
       if (shown === this.at) {
         fresh.setAttribute("data-at", "");
         this.at = fresh;
