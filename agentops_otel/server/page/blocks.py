@@ -56,11 +56,11 @@ def as_text(value: Any) -> str:
 
 
 def _block(part: dict[str, Any], results: Mapping[str, Any]) -> Block | None:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     content = part.get("content")
     if kind in {"text", "reasoning"}:
         text = content if isinstance(content, str) else as_text(content if content is not None else "")
-        return Block(str(kind), text) if text else None
+        return Block(kind, text) if text else None
     if kind in {"tool_call", "server_tool_call"}:
         told = part.get("server_tool_call", {})
         given = part.get("arguments", told.get("arguments", told) if isinstance(told, dict) else told)

@@ -16,6 +16,7 @@ _SHOWN_SHARE: Final = 0.02
 """How long an idle time is drawn, of the time in which something ran."""
 _MAP_WIDTH: Final = 1000
 _MAP_DEPTH: Final = 12
+_MAP_GRAIN: Final = 2
 
 
 class Bar(NamedTuple):
@@ -106,9 +107,9 @@ class Shape:
             if bar.kind == "session" and len(self.bars) > 1:
                 continue  # it would cover the whole map and tell nothing
             begin = int(_MAP_WIDTH * place(bar.begin) / whole)
-            end = max(begin + 2, int(_MAP_WIDTH * place(bar.end) / whole))
+            end = max(begin + _MAP_GRAIN, int(_MAP_WIDTH * place(bar.end) / whole))
             told = merged.setdefault(("error" if has_failed else bar.kind, min(bar.depth, _MAP_DEPTH)), [])
-            if told and begin <= told[-1][1] and begin >= told[-1][0]:
+            if told and told[-1][0] <= begin <= told[-1][1] + _MAP_GRAIN:
                 told[-1][1] = max(told[-1][1], end)
             else:
                 told.append([begin, end])

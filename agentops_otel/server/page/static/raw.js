@@ -51,8 +51,7 @@ export class Raw {
     const found = after >= 0 ? from + after : this.lines.findIndex(has);
     this.at = found >= 0 ? found : null;
     this.told.textContent = found >= 0 ? `Line ${(found + 1).toLocaleString("en")} of ${this.lines.length.toLocaleString("en")}` : "It is not in here";
-    this.rows.drawn = null;
     if (found >= 0) this.rows.reveal(found);
-    else this.rows.draw();
+    this.rows.again();
   }
 }

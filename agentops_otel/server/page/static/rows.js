@@ -9,6 +9,7 @@ export class Rows {
     this.height = height;
     this.render = render;
     this.length = 0;
+    this.here = new Map();
     this.space = h("div", { class: "space", role: "presentation" });
     this.element = h("div", { class: "rows", tabindex: "0", ...properties }, this.space);
     this.element.addEventListener("scroll", () => this.later(), { passive: true });
@@ -19,8 +20,7 @@ export class Rows {
   show(length) {
     this.length = length;
     this.space.style.height = `${length * this.height}px`;
-    this.drawn = null;
-    this.draw();
+    this.again();
   }
 
   /** Bring a row into view. */
@@ -45,10 +45,32 @@ export class Rows {
     const to = Math.min(this.length, Math.ceil((scrollTop + (clientHeight || 600)) / this.height) + SPARE);
     if (this.drawn === `${from} ${to}`) return;
     this.drawn = `${from} ${to}`;
-    this.space.replaceChildren(...Array.from({ length: to - from }, (_, number) => {
-      const row = this.render(from + number);
-      row.style.transform = `translateY(${(from + number) * this.height}px)`;
-      return row;
-    }));
+    for (const [number, row] of this.here) {
+      if (number < from || number >= to) {
+        row.remove();
+        this.here.delete(number);
+      }
+    }
+    // In their order also for those who read and do not see.
+    const first = this.space.firstChild;
+    const firstHere = Math.min(...this.here.keys());
+    const [before, after] = [document.createDocumentFragment(), document.createDocumentFragment()];
+    for (let number = from; number < to; number += 1) {
+      if (this.here.has(number)) continue;
+      const row = this.render(number);
+      row.style.transform = `translateY(${number * this.height}px)`;
+      this.here.set(number, row);
+      (number < firstHere ? before : after).append(row);
+    }
+    this.space.insertBefore(before, first);
+    this.space.append(after);
+  }
+
+  /** Make the rows anew that are in view. */
+  again() {
+    this.here.clear();
+    this.space.replaceChildren();
+    this.drawn = null;
+    this.draw();
   }
 }

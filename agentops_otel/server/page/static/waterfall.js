@@ -1,7 +1,7 @@
 // The spans of a session: their tree on the left, their time on the right.
 import { Bars } from "./bars.js";
 import { h } from "./dom.js";
-import { count, duration, money, moneyReason } from "./format.js";
+import { count, money, moneyReason } from "./format.js";
 import { Rows } from "./rows.js";
 import { Spans } from "./spans.js";
 
@@ -60,7 +60,7 @@ export class Waterfall {
     return h("div", {
       class: "row", role: "treeitem", id: `row-${span.number}`, "data-kind": span.kind, "data-failed": span.has_failed, "data-critical": span.is_critical,
       "aria-level": span.depth + 1, "aria-selected": String(span.id === this.chosen?.id), "aria-setsize": this.spans.length, "aria-posinset": place + 1,
-      "aria-expanded": span.size ? String(!isFolded) : null, "aria-label": spoken(span),
+      "aria-expanded": span.size ? String(!isFolded) : null,
       onclick: () => this.select(span, true),
     },
     h("div", { class: "label", style: { "--depth": Math.min(span.depth, 24) } },
@@ -69,6 +69,7 @@ export class Waterfall {
         this.fold(span, !isFolded);
       } }, span.size ? (isFolded ? "▸" : "▾") : ""),
       h("i", { class: "kind", "aria-hidden": "true" }),
+      h("span", { class: "unseen" }, `${span.kind} `),
       h("span", { class: "name", title: span.name }, span.name),
       isFolded && h("span", { class: "muted more-below" }, `+${span.size.toLocaleString("en")}`),
       span.is_orphan && h("span", { class: "mark", title: "The span above never arrived" }, "parent not received"),
@@ -166,12 +167,4 @@ export class Waterfall {
     this.wanted = undefined;
     this.refresh();
   }
-}
-
-function spoken(span) {
-  const figures = span.figures;
-  return [
-    `${span.kind} ${span.name}`, span.seconds === null ? "open" : duration(span.seconds),
-    figures && `cost ${money(figures.cost, figures.unpriced_calls)}`, span.error && `error: ${span.error}`, span.is_orphan && "parent not received",
-  ].filter(Boolean).join(", ");
 }
