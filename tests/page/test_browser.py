@@ -394,7 +394,7 @@ def test_the_analytics_add_up_and_have_tables(opened, store):
         store.insert(run.records)
     driver = opened("/analytics")
     assert texts(driver, ".tiles .tile dd")[1].split("\n")[0] == "20"
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".analytics .card")) == 6
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".analytics .card")) == 11
     for summary in driver.find_elements(By.CSS_SELECTOR, ".analytics summary"):
         summary.click()
     assert all(texts(driver, ".figures tbody"))

@@ -131,7 +131,7 @@ class _Page:
         asked = filters.outline_window(request)
         row, project = self._row(request), filters.project_of(request)
         session_id = row.session_id
-        told = {"session": session_json(row), "host": dict(row.resource)}
+        told: dict[str, Any] = {"session": session_json(row), "host": dict(row.resource)}
         if asked.preview:
             records = self._store.some_spans(session_id, None, PREVIEW + 1, project)
             drawing = Drawing.of(records[:PREVIEW])
