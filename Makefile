@@ -41,9 +41,11 @@ soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every 
 	@$(BIN)/python scripts/soak $(ARGS)
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
 
+TESTS ?= tests/page
 browser: $(VENV)/browser.done    ## test the page in Chromium
 	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
-	@$(BIN)/python -m pytest -q tests/page $(ARGS)
+	@test "$(TESTS)" != tests/page || test -e build/axe/node_modules/axe-core || ! command -v npm >/dev/null || npm install --silent --prefix build/axe axe-core
+	@$(BIN)/python -m pytest -q $(TESTS) $(ARGS)
 
 screenshots: $(VENV)/browser.done ## pictures of every view of the page, in build/screenshots
 	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }

@@ -82,7 +82,7 @@ def test_a_row_tells_of_its_session(opened, recorded):
         "5.2k → 380",
         "3.9k cached",
         "checkout",
-        "atlas",
+        "Where is my order 4711?",
     ):
         assert told in row
 
