@@ -246,11 +246,11 @@ def patient(number, start):
     return run
 
 
-def fortnight(now=None):
-    """Sessions of the last two weeks; the same each time but for the clock."""
+def fortnight(now=None, named=int):
+    """Sessions of the last two weeks; the same each time but for the clock. `named(number)` is the number in their ids."""
     chance = random.Random(7)
     now = time.time_ns() if now is None else now
-    runs = [assistant(1, now - HOUR // 4), hostile(2, now - HOUR), patient(64, now - 3 * HOUR)]
+    runs = [assistant(named(1), now - HOUR // 4), hostile(named(2), now - HOUR), patient(named(64), now - 3 * HOUR)]
     jobs = [
         ("trip-planner", ["travel"], "gpt-4o-mini"),
         ("invoice-reader", ["finance", "eu"], "claude-sonnet-4-6"),
@@ -258,7 +258,7 @@ def fortnight(now=None):
     ]
     for number in range(3, 64):
         service, tags, model = jobs[number % 3]
-        run = Run(number, now - number * 5 * HOUR - chance.randrange(HOUR), service)
+        run = Run(named(number), now - number * 5 * HOUR - chance.randrange(HOUR), service)
         length, tokens = chance.uniform(0.8, 95), chance.randrange(400, 60_000)
         state = "Failure" if chance.random() < 0.14 else "Indeterminate" if chance.random() < 0.08 else "Success"
         reason = {
