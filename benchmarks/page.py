@@ -1,4 +1,4 @@
-"""What the page takes for sessions of 100 spans and of more: time to the first rows, nodes, long tasks on the way.
+"""What the page takes for sessions of 100 spans and of more: time to the first rows, nodes, what a step of scrolling costs.
 
 Run it with the extra `browser` and Chromium: `python benchmarks/page.py [SPANS]`.
 """
@@ -6,6 +6,7 @@ Run it with the extra `browser` and Chromium: `python benchmarks/page.py [SPANS]
 from __future__ import annotations
 
 import contextlib
+import itertools
 import statistics
 import sys
 import tempfile
@@ -21,18 +22,16 @@ from recorded_sessions import large
 from agentops_otel.store.sqlite import SQLiteStore
 
 ROUNDS = 5
+STEPS = 150
 WATCH = """
 window.long = [];
 const told = (list) => long.push(...list.getEntries().map((entry) => entry.duration));
 new PerformanceObserver(told).observe({ type: "longtask", buffered: false });
 """
-SCROLL = """
-const done = arguments[0], rows = document.querySelector(".waterfall .rows");
-let steps = 0;
-(function step() {
-  rows.scrollTop += 400;
-  if (++steps < 200) requestAnimationFrame(step); else setTimeout(() => done(long), 300);
-})();
+STEP = """
+const done = arguments[0];
+document.querySelector(".waterfall .rows").scrollTop += 400;
+requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)));
 """
 FIRST_ROWS = "return performance.getEntriesByName('rows')[0].startTime"
 
@@ -56,10 +55,24 @@ def measure(driver, place, size) -> None:
         times.append(driver.execute_script(FIRST_ROWS))
     nodes = driver.execute_script("return document.querySelectorAll('*').length")
     driver.execute_script(WATCH)
-    long = driver.execute_async_script(SCROLL)
-    first = statistics.median(times)
-    worst = max(long, default=0)
-    print(f"{size:>7} spans: rows after {first:.0f} ms, {nodes} nodes, {len(long)} long tasks, {worst:.0f} ms at most")
+    driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    busy = [cpu(driver)]
+    for _ in range(STEPS):
+        driver.execute_async_script(STEP)
+        busy.append(cpu(driver))
+    driver.execute_cdp_cmd("Performance.disable", {})
+    long = driver.execute_script("return long")
+    steps = sorted(1000 * (after - before) for before, after in itertools.pairwise(busy))
+    print(
+        f"{size:>7} spans: rows after {statistics.median(times):.0f} ms, {nodes} nodes; a step of scrolling takes "
+        f"{statistics.median(steps):.0f} ms of the processor, {steps[-1]:.0f} at most; {len(long)} tasks over 50 ms by the clock"
+    )
+
+
+def cpu(driver) -> float:
+    """Seconds of the processor that the page's main thread has taken."""
+    told = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return next(metric["value"] for metric in told if metric["name"] == "TaskDuration")
 
 
 if __name__ == "__main__":

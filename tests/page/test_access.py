@@ -12,7 +12,8 @@ from selenium.webdriver.common.keys import Keys
 
 from agentops_otel.store.sqlite import SQLiteStore
 
-PLACES = ["/sessions", "/sessions?text=nowhere", "/analytics", "/s/none"]
+PLACES = ["/sessions", "/sessions?text=nowhere", "/analytics", "/compare", "/s/none"]
+PLACES += ["/compare?a=00000000-0000-0000-0000-000000000001&b=00000000-0000-0000-0000-000000000040"]
 PLACES += [f"/s/00000000-0000-0000-0000-000000000001{view}" for view in ("", "/0000000000000007", "#view=transcript", "#view=errors", "#view=details", "#view=raw")]  # fmt: skip
 
 NAMELESS = """

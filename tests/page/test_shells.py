@@ -16,7 +16,13 @@ FILES = sorted(path for folder in ("static", "templates") for path in (ROOM / fo
 STATIC = [path for path in FILES if path.parent.name == "static"]
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 NOW = 1_795_000_000 * 10**9
-SHELLS = ["/sessions", "/analytics", "/s/0af76519-16cd-43dd-8448-eb211c80319c", "/s/any/of/them/00f067aa0ba902b7"]
+SHELLS = [
+    "/sessions",
+    "/analytics",
+    "/compare",
+    "/s/0af76519-16cd-43dd-8448-eb211c80319c",
+    "/s/any/of/them/00f067aa0ba902b7",
+]
 each_shell = pytest.mark.parametrize("path", SHELLS)
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 

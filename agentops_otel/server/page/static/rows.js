@@ -66,6 +66,17 @@ export class Rows {
     this.space.append(after);
   }
 
+  /** Make those rows anew that are in view and of which `isWanted(number)` is true. */
+  some(isWanted) {
+    for (const [number, old] of this.here) {
+      if (!isWanted(number)) continue;
+      const row = this.render(number);
+      row.style.transform = old.style.transform;
+      old.replaceWith(row);
+      this.here.set(number, row);
+    }
+  }
+
   /** Make the rows anew that are in view. */
   again() {
     this.here.clear();

@@ -69,13 +69,13 @@ class SessionView {
     let told;
     try {
       const isFirst = this.told === undefined;
-      told = await get(place(this.id, isFirst ? "/outline?preview=true" : "/outline?limit=500"));
+      told = await get(place(this.id, isFirst ? "/outline?preview=true" : "/outline?limit=400"));
       document.title = `${told.session.name ?? "Session"} · agentops_otel`;
       this.show(told, isFirst && !told.is_whole);
       if (isFirst) performance.mark("rows");
       if (isFirst && !told.is_whole) {
         // The first look is at the first spans alone; the whole comes as soon as the server has read it.
-        told = await get(place(this.id, "/outline?limit=500"));
+        told = await get(place(this.id, "/outline?limit=400"));
         this.show(told);
       }
     } catch (error) {

@@ -1,8 +1,8 @@
 // The rows of a session, of which only those near what is looked at are here; folding needs none of the others.
-const WINDOW = 500;
+const WINDOW = 200;
 
 export class Spans {
-  /** `ask(parameters)` gives a part of the outline; `arrived()` is told when rows have come. */
+  /** `ask(parameters)` gives a part of the outline; `arrived(from, to)` is told when rows have come. */
   constructor(ask, arrived) {
     this.ask = ask;
     this.arrived = arrived;
@@ -45,6 +45,9 @@ export class Spans {
   at(number) {
     const window = Math.floor(number / WINDOW);
     if (!this.fresh.has(window)) this.want(window);
+    // The next one is asked for before it is scrolled to.
+    const next = number + WINDOW / 2;
+    if (next < this.total && !this.fresh.has(Math.floor(next / WINDOW))) this.want(Math.floor(next / WINDOW));
     return this.rows.get(number) ?? null;
   }
 
@@ -55,8 +58,8 @@ export class Spans {
       this.asked.set(window, this.ask({ from: window * WINDOW, limit: WINDOW }).then((told) => {
         if (turn !== this.turn) return;
         this.take(told.from, told.spans);
-        this.fold();
-        this.arrived();
+        if (this.folded.size) this.fold();
+        this.arrived(told.from, told.from + told.spans.length);
       }, () => this.asked.delete(window)));
     }
     return this.asked.get(window);

@@ -13,7 +13,7 @@ export class Waterfall {
   constructor(choose, ask) {
     this.choose = choose;
     this.ask = ask;
-    this.spans = new Spans(ask, () => this.refresh());
+    this.spans = new Spans(ask, (from, to) => this.arrived(from, to));
     this.chosen = null;
     this.errors = [];
     this.rows = new Rows(HEIGHT, (place) => this.row(place), {
@@ -41,6 +41,15 @@ export class Waterfall {
     this.legend.replaceChildren(...KINDS.filter((kind) => told.kinds.includes(kind)).map((kind) => h("span", { "data-kind": kind }, h("i", { "aria-hidden": "true" }), kind)));
     this.bars.show(told);
     this.refresh();
+  }
+
+  arrived(from, to) {
+    if (this.rows.length !== this.spans.length) this.refresh();
+    else this.rows.some((place) => {
+      const number = this.spans.number(place);
+      return number >= from && number < to;
+    });
+    this.told();
   }
 
   refresh() {
@@ -111,7 +120,7 @@ export class Waterfall {
   async find(id) {
     let span = [...this.spans.rows.values()].find((row) => row.id === id);
     if (!span) {
-      const told = await this.ask({ around: id, limit: 500 });
+      const told = await this.ask({ around: id, limit: 400 });
       this.spans.take(told.from, told.spans);
       span = told.spans.find((row) => row.id === id);
     }
