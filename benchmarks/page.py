@@ -1,4 +1,4 @@
-"""What the page takes for sessions of 100 spans and of more: time to the first rows, nodes, what a step of scrolling costs.
+"""What the page takes for sessions of 100 spans and of more: time to the first rows, nodes, a step of scrolling.
 
 Run it with the extra `browser` and Chromium: `python benchmarks/page.py [SPANS]`.
 """
@@ -65,7 +65,8 @@ def measure(driver, place, size) -> None:
     steps = sorted(1000 * (after - before) for before, after in itertools.pairwise(busy))
     print(
         f"{size:>7} spans: rows after {statistics.median(times):.0f} ms, {nodes} nodes; a step of scrolling takes "
-        f"{statistics.median(steps):.0f} ms of the processor, {steps[-1]:.0f} at most; {len(long)} tasks over 50 ms by the clock"
+        f"{statistics.median(steps):.0f} ms of the processor, {steps[-1]:.0f} at most; "
+        f"{len(long)} tasks over 50 ms by the clock"
     )
 
 

@@ -76,16 +76,7 @@ def _paths() -> _Schema:
                 (*lists, "otlp"), [_SPAN_ID, _format(*lists, "otlp")], missing=True,
             ),
         },
-        "/v2/analytics": {"get": _get("Sums over sessions", _array("Figures"), lists, _FIGURES_PARAMETERS)},
-        **{
-            f"/v2/analytics/{name}": {"get": _get(told, _array("Row"), lists, parameters, headers=_READ_HEADERS)}
-            for name, (told, parameters) in _MEASURED.items()
-        },
-        "/v2/compare": {
-            "get": _get("Two sessions beside each other", _ref("Comparison"), ("json",), _COMPARED, missing=True),
-        },
-        "/v2/search": {"get": _get("Spans in which a text is found, newest first", _array("Hit"), lists, _SEARCH)},
-        "/v2/facets": {"get": _get("What sessions can be filtered by", _array("Facet"), lists, _FACET_PARAMETERS)},
+        **_over_many(lists),
         "/v2/changes": {
             "get": {
                 "summary": "Sessions as they change: events `session` and `deleted`",
@@ -99,6 +90,22 @@ def _paths() -> _Schema:
         },
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
     }  # fmt: skip
+
+
+def _over_many(lists: tuple[str, ...]) -> _Schema:
+    """What is asked of more than one session."""
+    return {
+        "/v2/analytics": {"get": _get("Sums over sessions", _array("Figures"), lists, _FIGURES_PARAMETERS)},
+        **{
+            f"/v2/analytics/{name}": {"get": _get(told, _array("Row"), lists, parameters, headers=_READ_HEADERS)}
+            for name, (told, parameters) in _MEASURED.items()
+        },
+        "/v2/compare": {
+            "get": _get("Two sessions beside each other", _ref("Comparison"), ("json",), _COMPARED, missing=True),
+        },
+        "/v2/search": {"get": _get("Spans in which a text is found, newest first", _array("Hit"), lists, _SEARCH)},
+        "/v2/facets": {"get": _get("What sessions can be filtered by", _array("Facet"), lists, _FACET_PARAMETERS)},
+    }
 
 
 def _get(
