@@ -91,8 +91,10 @@ async def test_nothing_else_is_served(asked, name):
     assert (await asked(f"/page/{name}")).status_code == 404
 
 
-def test_the_first_paint_is_small():
-    assert sum(path.stat().st_size for path in STATIC) < 150_000
+async def test_all_files_of_all_views_are_small_over_the_wire(asked):
+    answers = [await asked(f"/page/{path.name}", **{"accept-encoding": "gzip"}) for path in STATIC]
+    assert [answer.text for answer in answers] == [path.read_text(encoding="utf-8") for path in STATIC]
+    assert sum(answer.num_bytes_downloaded for answer in answers) < 75_000
 
 
 # --- Without scripts ----------------------------------------------------------------------------------------

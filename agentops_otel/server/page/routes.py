@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -61,7 +62,7 @@ def routes(store: Store, keys: Keys) -> list[BaseRoute]:
         Route("/v2/sessions/{session_id:path}/transcript", page.transcript),
         Route("/compare", page.compare),
         Route("/v2/compare", page.comparison),
-        Mount("/page", _Files(directory=_ROOM / "static")),
+        Mount("/page", GZipMiddleware(_Files(directory=_ROOM / "static"))),
     ]
 
 
