@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON = frozenset({"span_only", "span_and_event", "true", "1"})
@@ -75,7 +78,10 @@ class Configuration:
     cost_aliases: bool = True
     """Whether costs are written under the names that Langfuse and Logfire read, too."""
     prices: Mapping[str, Any] = field(default_factory=dict)
-    """Own prices by model, in USD for a million tokens: `{"my-model": {"input": 1, "output": 2}}`, 0 for free."""
+    """Own prices by model, in USD for a million tokens: `{"my-model": {"input": 1, "output": 2}}`, 0 for free.
+
+    In the environment the same as JSON, or the path of a file of JSON.
+    """
     export: str = "sessions"
     """`sessions`: spans of sessions only. `all`: every span of the tracer provider."""
     disabled_instrumentations: Sequence[str] = ()
@@ -184,6 +190,7 @@ _VARIABLES = {
     "AGENTOPS_LOG_SUMMARY": "log_summary",
     "AGENTOPS_LOG_SESSION_REPLAY_URL": "log_session_replay_url",
     "AGENTOPS_CAPTURE_CONTENT": "capture_content",
+    "AGENTOPS_PRICES": "prices",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
 }
 _FLAGS = frozenset(item.name for item in fields(Configuration) if "bool" in str(item.type))
@@ -207,9 +214,19 @@ def _parsed(variable: str, name: str, value: str) -> Any:
         if not value.isdigit():
             raise ConfigurationError(f"{variable} is a whole number, not {value!r}")
         return int(value)
+    if name == "prices":
+        return _prices(variable, value)
     if name in _LISTS:
         return tuple(item.strip() for item in value.split(",") if item.strip())
     return value
+
+
+def _prices(variable: str, told: str) -> Any:
+    try:
+        return json.loads(told if told.startswith("{") else Path(told).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError) as error:
+        wanted = "a JSON object of prices by model, or the path of a file with one"
+        raise ConfigurationError(f"{variable} is {wanted}: {error}") from error
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -221,6 +238,8 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(
             "redact is a function of name and value, a compiled pattern, a key, or a list of these"
         )
+    if name == "prices" and not isinstance(value, Mapping):
+        raise ConfigurationError(f"prices are by model, as {{'my-model': {{'input': 1, 'output': 2}}}}, not {value!r}")
     if name == "export" and value not in {"sessions", "all"}:
         raise ConfigurationError(f'export is "sessions" or "all", not {value!r}')
     if name in {"endpoint", "exporter_endpoint", "store", "trace_name"}:

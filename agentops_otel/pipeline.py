@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from agentops_otel import host
-from agentops_otel.accounting.prices import Price, Prices
+from agentops_otel.accounting.prices import Prices, own_prices
 from agentops_otel.conventions import names, secrets
 from agentops_otel.delivery import Delivery, Receiver
 from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
@@ -73,7 +73,7 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     endpoint = None
     if receivers is None:
         receivers, endpoint = _receivers(config, faults, joined=joined)
-    prices = Prices(_overrides(config))
+    prices = Prices(own_prices(config.prices, _refuse))
     redaction = Redaction(config.redact, faults, (config.api_key, config.parent_key))
     delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource, redaction)
     processor = SessionProcessor(
@@ -103,14 +103,8 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     return Pipeline(provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined)
 
 
-def _overrides(config: Configuration) -> dict[str, Price]:
-    overrides = {}
-    for model, price in config.prices.items():
-        try:
-            overrides[model] = Price.of(price)
-        except ValueError as error:
-            logger.warning("the price of %s is not used: %s", model, error)
-    return overrides
+def _refuse(model: str, error: ValueError) -> None:
+    logger.warning("the price of %s is not used: %s", model, error)
 
 
 def _provider(config: Configuration) -> tuple[Any, bool]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -92,6 +92,17 @@ class Quote(NamedTuple):
 
 
 _Conditions = tuple[tuple[str, str], ...]
+
+
+def own_prices(told: Mapping[str, Any], refuse: Callable[[str, ValueError], object]) -> dict[str, Price]:
+    """A user's own prices by model; those that are none are told to `refuse`, and left out."""
+    found = {}
+    for model, price in told.items():
+        try:
+            found[model] = Price.of(price)
+        except ValueError as error:
+            refuse(model, error)
+    return found
 
 
 @dataclass
@@ -250,22 +261,6 @@ class Prices:
             rates[unit] = more - start.total_price
         line = Line.of(rates)
         return line if line.cost([base.get(unit) for unit in UNITS.values()]) == start.total_price else Line.of({})
-
-
-def newest_change(today: date) -> date | None:
-    """When the newest price that holds by `today` began: the data itself bears no date. Reads all of it."""
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - slow to import
-    from genai_prices.types import StartDateConstraint  # noqa: PLC0415
-
-    begun = (
-        price.constraint.start_date
-        for provider in get_snapshot().providers
-        for model in provider.models
-        if isinstance(model.prices, list)
-        for price in model.prices
-        if isinstance(price.constraint, StartDateConstraint)
-    )
-    return max((start for start in begun if start <= today), default=None)
 
 
 def _special(conditions: Mapping[str, str]) -> _Conditions:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.accounting.prices import newest_change
+from agentops_otel.accounting.catalogue import newest_change
 from agentops_otel.cli import text
 from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
