@@ -16,7 +16,7 @@ import click
 
 from agentops_otel.cli import text
 from agentops_otel.server.listing import Listing
-from agentops_otel.server.queries import export_of, session_json, statistics
+from agentops_otel.server.queries import export_of, hit_json, session_json, statistics
 from agentops_otel.store import SessionQuery, StoreError, open_store, resolve
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ class Reader(Protocol):
     def statistics(self, session_id: str) -> dict[str, Any]:
         """Its figures, as the API tells them."""
 
+    def search(self, wanted: str, limit: int) -> list[dict[str, Any]]:
+        """Spans in which a text is found, the newest first, as the API lists them."""
+
     def delete(self, session_id: str) -> None:
         """Remove it with all its spans."""
 
@@ -154,6 +157,10 @@ class LocalReader:
         """Made of the store's records."""
         return statistics(self._known(session_id), Listing.of(self._store.spans(session_id)))
 
+    def search(self, wanted: str, limit: int) -> list[dict[str, Any]]:
+        """As the store finds them."""
+        return [hit_json(hit) for hit in self._store.search(wanted, limit)]
+
     def delete(self, session_id: str) -> None:
         """Out of the store."""
         self._store.delete(session_id)
@@ -165,25 +172,35 @@ class LocalReader:
         return row
 
 
-def reading(command: _Command) -> Callable[..., Any]:
-    """Give the command its `reader`, and the options that say where it reads: `--store`, `--server`, `--key`."""
+def place_options(command: _Command) -> _Command:
+    """The options that say where to read: `--store`, `--server`, `--key`."""
+    chosen: Any = command
+    for option in (
+        click.option("--key", metavar="KEY", help="The server's key (AGENTOPS_API_KEY)."),
+        click.option("--server", metavar="URL", help="Ask this server (AGENTOPS_SERVER)."),
+        click.option("--store", metavar="PATH", help="Read this store (AGENTOPS_STORE)."),
+    ):
+        chosen = option(chosen)
+    return chosen  # type: ignore[no-any-return]
 
-    @click.option("--store", metavar="PATH", help="Read this store, not the usual one (AGENTOPS_STORE).")
-    @click.option("--server", metavar="URL", help="Ask this server, not a store (AGENTOPS_SERVER).")
-    @click.option("--key", metavar="KEY", help="The key that the server asks for (AGENTOPS_API_KEY).")
+
+def reading(command: _Command) -> Callable[..., Any]:
+    """Give the command its `reader`, and the options that say where it reads."""
+
+    @place_options
     @click.pass_context
     @functools.wraps(command)
     def read(
         context: click.Context, /, *, store: str | None, server: str | None, key: str | None, **options: Any
     ) -> None:
-        with _opened(context, store, server, key) as reader:
+        with opened(context, store, server, key) as reader:
             command(reader, **options)
 
     return read
 
 
 @contextlib.contextmanager
-def _opened(context: click.Context, store: str | None, server: str | None, key: str | None) -> Iterator[Reader]:
+def opened(context: click.Context | None, store: str | None, server: str | None, key: str | None) -> Iterator[Reader]:
     """The place that is meant, closed at the end; what it cannot do ends the command with its exit code."""
     if store is not None and server is not None:
         raise click.UsageError("sessions are read from a --store or from a --server, not from both", context)
@@ -195,9 +212,16 @@ def _opened(context: click.Context, store: str | None, server: str | None, key: 
         return
     if key is not None:
         raise click.UsageError("a --key is for a --server, and none is named", context)
+    with local(store) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def local(store: str | None) -> Iterator[Reader]:
+    """The store on this machine, closed at the end; what it cannot do is raised as a `click.ClickException`."""
     try:
-        with contextlib.closing(open_store(store)) as opened:
-            yield LocalReader(opened, store)
+        with contextlib.closing(open_store(store)) as found:
+            yield LocalReader(found, store)
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
 

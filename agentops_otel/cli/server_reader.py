@@ -113,6 +113,13 @@ class ServerReader:
         """As the server tells them."""
         return self._object(self._path(session_id, "stats"), "by_model", "tokens", "cost")
 
+    def search(self, wanted: str, limit: int) -> list[dict[str, Any]]:
+        """As the server finds them."""
+        found = self._asked("GET", f"/v2/search?{urlencode({'text': wanted, 'limit': limit})}")
+        if not isinstance(found, list) or not all(isinstance(hit, dict) for hit in found):
+            raise self._strange()
+        return found
+
     def delete(self, session_id: str) -> None:
         """Off the server."""
         self._asked("DELETE", self._path(session_id))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from agentops_otel.cli import exports, overview, text
-from agentops_otel.cli.reader import Filters, NotFound, cost_condition, reading, since_of
+from agentops_otel.cli.reader import Filters, NotFound, cost_condition, local, reading, since_of
 from agentops_otel.cli.tail import Tail
 from agentops_otel.cli.tree import render
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _CANDIDATES: Final = 10
+_COMPLETED: Final = 50
 _LOOK_SECONDS: Final = 0.5
 _END_STATES: Final = ("Success", "Failure", "Indeterminate", "running")
 
@@ -54,8 +56,19 @@ _since = _read_by(since_of, "a time such as 30m, 2h, 3d or 2026-11-21")
 _cost = _read_by(_condition, "a comparison such as '>0.1' or '<=2'")
 
 
+def _known_ids(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What may be meant by the beginning of an id, for shells that complete it: the newest sessions of a store."""
+    try:
+        with local(context.params.get("store")) as reader:
+            rows = reader.sessions(Filters(), _COMPLETED)
+    except click.ClickException:
+        return []
+    found = [CompletionItem(text.clean(row["id"]), help=overview.brief(row)) for row in rows]
+    return [item for item in [CompletionItem("@last", help="the newest"), *found] if item.value.startswith(begun)]
+
+
 def _id_argument(command: _Command) -> _Command:
-    return click.argument("reference", metavar="ID")(command)
+    return click.argument("reference", metavar="ID", shell_complete=_known_ids)(command)
 
 
 def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,26 +92,24 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--cost",
             callback=_cost,
             metavar="LIMIT",
-            help="Only sessions whose cost in USD is so: '>0.1', '<=2'.",
+            help="Only those of this cost in USD: '>0.1', '<=2'.",
         ),
         click.option(
-            "--since", callback=_since, metavar="TIME", help="Only sessions begun since: 30m, 2h, 3d, 2026-11-21."
+            "--since", callback=_since, metavar="TIME", help="Only those begun since: 30m, 2h, 3d, 2026-11-21."
         ),
         click.option(
             "--model",
             multiple=True,
             metavar="NAME",
-            help="Only sessions that called this model; repeated: any of them.",
+            help="Only those that called this model, or any of several.",
         ),
-        click.option(
-            "--tag", multiple=True, metavar="TAG", help="Only sessions with this tag; repeated: with all of them."
-        ),
+        click.option("--tag", multiple=True, metavar="TAG", help="Only those with this tag, or with all of several."),
         click.option(
             "--end-state",
             multiple=True,
             type=click.Choice(_END_STATES, case_sensitive=False),
             metavar="STATE",
-            help="Only sessions in this state: Success, Failure, Indeterminate, running; repeated: in any of them.",
+            help="Success, Failure, Indeterminate or running; or any of several.",
         ),
     ):
         chosen = option(chosen)
@@ -160,7 +171,7 @@ def show(reader: Reader, reference: str, as_json: bool) -> None:
 
 
 @sessions.command(short_help="Add up calls, tokens and cost.")
-@click.argument("reference", metavar="[ID]", required=False)
+@click.argument("reference", metavar="[ID]", required=False, shell_complete=_known_ids)
 @_filter_options
 @click.option(
     "--by",
@@ -193,7 +204,7 @@ def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_j
 
 
 @sessions.command()
-@click.argument("reference", metavar="[ID]", required=False)
+@click.argument("reference", metavar="[ID]", required=False, shell_complete=_known_ids)
 @click.option("--json", "as_json", is_flag=True, help="Print each span as a line of OTLP JSON.")
 @reading
 def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
@@ -220,26 +231,30 @@ def tail(reader: Reader, reference: str | None, as_json: bool) -> None:
 
 
 @sessions.command()
-@click.argument("references", metavar="[ID]...", nargs=-1)
+@click.argument("references", metavar="[ID]...", nargs=-1, shell_complete=_known_ids)
 @_filter_options
 @click.option("--all", "everything", is_flag=True, help="All sessions, or all that the filters leave.")
 @click.option(
-    "--format", "form", type=click.Choice(exports.FORMS), default="json", show_default=True, help="What to print."
+    "--format",
+    "form",
+    type=click.Choice(exports.FORMS),
+    default="json",
+    metavar="FORM",
+    show_default=True,
+    help=f"{', '.join(exports.FORMS[:-1])} or {exports.FORMS[-1]}.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @reading
 def export(
     reader: Reader, references: tuple[str, ...], filters: Filters, everything: bool, form: str, output: Path | None
 ) -> None:
-    """Print all that is known of sessions.
-
-    An ID may be cut short; @last is the newest session, @last~1 the one before it.
+    """Print all that is known of sessions; an ID may be cut short, or be @last.
 
     \b
     json   one object, an array of several
     jsonl  a session in each line
     csv    a row for each LLM call, tool call, action and error
-    otlp   the spans of a session in each line, as any OpenTelemetry collector reads them
+    otlp   the spans of a session in each line, for OpenTelemetry's collectors
     """  # noqa: D301 - click reads the sign
     if bool(references) == everything:
         raise click.UsageError("say which sessions: an ID such as @last, several, or --all")
@@ -260,7 +275,7 @@ def export(
 
 
 @sessions.command("rm")
-@click.argument("references", metavar="ID...", nargs=-1, required=True)
+@click.argument("references", metavar="ID...", nargs=-1, required=True, shell_complete=_known_ids)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @reading
 def remove(reader: Reader, references: tuple[str, ...], yes: bool) -> None:
