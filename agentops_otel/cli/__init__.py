@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "doctor": "Check what is captured, where it goes, and that it arrives.",
     "forward": "Send what an endpoint has not taken yet.",
     "keys": "Make and remove the API keys of a store.",
+    "mcp": "Let agents read sessions, over the Model Context Protocol.",
     "prices": "Tell what a model costs, and where that price comes from.",
     "run": "Run a program in a session, without a change to it.",
     "serve": "Take traces in over OTLP and answer for the sessions in them.",
