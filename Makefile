@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format matrix frameworks bench soak serve browser screenshots clean
+.PHONY: help demo test lint types format docs matrix frameworks install bench soak serve browser screenshots clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -33,6 +33,13 @@ matrix:          ## tests on every Python here, with the oldest and newest libra
 
 frameworks:      ## tests of the agent frameworks, each in an environment of its own
 	@scripts/frameworks $(ARGS)
+
+docs: $(VENV)/docs.done    ## the documentation, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
+
+install:         ## the package installed as its users do: how small it is, and what it moves
+	@scripts/install
 
 bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
 	@$(BIN)/python benchmarks/calls.py
