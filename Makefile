@@ -24,6 +24,10 @@ lint: $(VENV)/lint.done    ## style and types
 	@$(BIN)/ruff format --check .
 	@rm -rf build && $(PIP) install --no-deps --upgrade --target build/installed .
 	@cd build && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml -p agentops_otel -p agentops_otel_instrumentors
+	@cd build && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml ../tests/typing/program.py
+
+types: $(VENV)/types.done  ## pyright, in its strictest mode, on a program that uses the public API
+	@$(BIN)/pyright --pythonpath $(BIN)/python --project tests/typing
 
 format: $(VENV)/lint.done  ## bring the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

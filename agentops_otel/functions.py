@@ -11,6 +11,7 @@ from agentops_otel.client import default as client
 from agentops_otel.configuration import Configuration, ConfigurationError
 from agentops_otel.conventions import names
 from agentops_otel.diagnosis import Diagnosis, diagnose
+from agentops_otel.sessions.typed import decorator
 
 if TYPE_CHECKING:
     from agentops_otel.sessions.events import Event
@@ -164,51 +165,61 @@ def set_parent_key(key: str) -> None:
 # --- decorators ------------------------------------------------------------------------------------------
 
 
+@decorator
 def session(target: Any = None, *, name: str | None = None, tags: Any = None) -> Any:
     """Run the decorated function in a session of its own: `Success` if it returns, `Failure` if it raises."""
     return client.decorators.made(names.KIND_SESSION, target, name=name, tags=tags)
 
 
+@decorator
 def agent(target: Any = None, *, name: str | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is an agent."""
     return client.decorators.made(names.KIND_AGENT, target, name=name, **settings)
 
 
+@decorator
 def workflow(target: Any = None, *, name: str | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is a workflow."""
     return client.decorators.made(names.KIND_WORKFLOW, target, name=name, **settings)
 
 
+@decorator
 def task(target: Any = None, *, name: str | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is a task."""
     return client.decorators.made(names.KIND_TASK, target, name=name, **settings)
 
 
+@decorator
 def operation(target: Any = None, *, name: str | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is an operation."""
     return client.decorators.made(names.KIND_OPERATION, target, name=name, **settings)
 
 
+@decorator
 def tool(target: Any = None, *, name: str | None = None, cost: float | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is a tool; each use of it costs `cost` USD."""
     return client.decorators.made(names.KIND_TOOL, target, name=name, cost=cost, **settings)
 
 
+@decorator
 def guardrail(target: Any = None, *, name: str | None = None, **settings: Any) -> Any:
     """The decorated function, or class, is a check on what goes in or comes out."""
     return client.decorators.made(names.KIND_GUARDRAIL, target, name=name, **settings)
 
 
+@decorator
 def record_action(name: Any = None) -> Any:
     """Record each call of a function as an action: `@record_action("name")`."""
     return client.decorators.made(names.KIND_ACTION, name)
 
 
+@decorator
 def record_tool(name: Any = None) -> Any:
     """Record each call of a function as the use of a tool: `@record_tool("name")`."""
     return client.decorators.made(names.KIND_TOOL, name)
 
 
+@decorator
 def track_agent(name: Any = None) -> Any:
     """`@track_agent("name")`: instances of the class are agents; what their methods do carries their name."""
     return client.decorators.track_agent(name)
@@ -217,7 +228,7 @@ def track_agent(name: Any = None) -> Any:
 # --- traces: sessions under their later name -------------------------------------------------------------
 
 
-def start_trace(trace_name: str = "session", tags: Any = None) -> Session | None:
+def start_trace(trace_name: str = "session", tags: Any = None) -> Session:
     """Open a session with this name, current from here on; used with `with`, it ends with the block."""
     opened = client.open_session(tags, trace_name)
     opened.activate()
@@ -238,6 +249,7 @@ def update_trace_metadata(metadata: dict[str, Any], prefix: str = "trace.metadat
     return opened.set_metadata(metadata, prefix)
 
 
+@decorator
 def track_endpoint(target: Any = None, *, name: str | None = None, tags: Any = None) -> Any:
     """Run the decorated view of a web application in a session of its own, whichever session is open around it."""
     return client.decorators.made(names.KIND_SESSION, target, name=name, tags=tags)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
@@ -88,3 +89,13 @@ def test_importing_it_loads_nothing_heavy():
     code = f"import sys, agentops_otel; print(sorted(set({HEAVY}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+# --- Types -----------------------------------------------------------------------------------------------
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse((Path(__file__).parent / "typing" / "program.py").read_text(encoding="utf-8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert set(agentops_otel.__all__) <= used
