@@ -113,6 +113,8 @@ class Reader:
         elif block.language == "sh":
             typed = "".join(line for line in self.typed(block.text) if not self.kept_apart(line))
             self.run(["bash", "-euo", "pipefail", "-c", self.told(typed)])
+        elif block.title == "pyproject.toml":
+            self.install(tomllib.loads(block.text)["project"])
         elif block.language == "json":
             json.loads(block.text)
         else:
@@ -149,6 +151,18 @@ class Reader:
                 self.wait()
             return True
         return False
+
+    def install(self, project):
+        """As pip would have it known: programs of this directory find its entry points."""
+        known = self.place / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        known.mkdir()
+        told = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        (known / "METADATA").write_text(told, encoding="utf-8")
+        groups = project["entry-points"].items()
+        points = (
+            f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in told.items()) for group, told in groups
+        )
+        (known / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
 
     def wait(self):
         address, end = f"http://127.0.0.1:{self.ports['4318']}/health", time.monotonic() + 30
