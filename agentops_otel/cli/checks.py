@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import os
 import platform
 import threading
 import uuid
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.catalogue import newest_change
@@ -17,16 +20,17 @@ from agentops_otel.cli import text
 from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
 from agentops_otel.conventions import names
-from agentops_otel.diagnosis import ABSENT, FAILED, OFF, Diagnosis, LibraryStatus, diagnose
+from agentops_otel.diagnosis import ABSENT, FAILED, OFF, WAITING, Diagnosis, LibraryStatus, diagnose
 from agentops_otel.otlp.endpoint import Endpoint
 from agentops_otel.otlp.transport import Answer, Meaning, transport
 from agentops_otel.receivers import spool_path
 from agentops_otel.sessions.events import ActionEvent
 from agentops_otel.spool import Spool, SpoolError
 from agentops_otel.store import StoreError, open_store, resolve
+from agentops_otel.store.connection import damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 OK: Final = "ok"
 NOTE: Final = "note"
@@ -43,6 +47,28 @@ _DISTRIBUTIONS: Final = (
     "genai-prices",
 )
 _TEST_TAG: Final = "agentops-otel doctor"
+_CHECKED_BYTES: Final = 500 * 10**6
+"""Stores up to this size are read whole: it takes a second or two."""
+_UNCAPTURED: Final = {
+    "agno": "agno",
+    "autogen-agentchat": "autogen_agentchat",
+    "claude-agent-sdk": "claude_agent_sdk",
+    "crewai": "crewai",
+    "dspy": "dspy",
+    "google-adk": "google.adk",
+    "google-cloud-aiplatform": "vertexai",
+    "guidance": "guidance",
+    "haystack-ai": "haystack",
+    "llama-cpp-python": "llama_cpp",
+    "llama-index-core": "llama_index",
+    "mem0ai": "mem0",
+    "pydantic-ai-slim": "pydantic_ai",
+    "semantic-kernel": "semantic_kernel",
+    "smolagents": "smolagents",
+    "strands-agents": "strands",
+    "transformers": "transformers",
+}
+"""Libraries of models and agents, as they are installed and imported, that one may miss in a session."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +83,11 @@ class Finding:
     """The same for programs."""
 
 
-def findings() -> Iterator[Finding]:
-    """All findings of this machine, as they are found; none of them raises."""
+def findings(*, import_libraries: bool = False) -> Iterator[Finding]:
+    """All findings of this machine, as they are found; none of them raises.
+
+    With `import_libraries` each installed library is imported, to see whether what is captured is in this version.
+    """
     yield _versions()
     try:
         config = Configuration.read()
@@ -70,8 +99,12 @@ def findings() -> Iterator[Finding]:
     try:
         client.init(replace(config, auto_start_session=False, log_summary=False))
         told = diagnose(client)
+        broken = imported(told.libraries) if import_libraries else {}
+        told = diagnose(client)
         yield from _guarded("provider", lambda: _provider(told))
-        yield from (_library(item) for item in told.libraries)
+        yield from (_library(item, broken.get(item.library)) for item in told.libraries)
+        yield from _uncaptured([item.library for item in told.libraries])
+        yield from _guarded("others", _others)
         yield from _guarded("destination", lambda: _destination(client, config, told))
         yield from _guarded("test span", lambda: _test_span(client))
     except Exception as error:
@@ -125,16 +158,65 @@ def _provider(told: Diagnosis) -> Finding:
     return Finding("provider", OK, f"The tracer provider is {told.provider}", None, {"provider": told.provider})
 
 
-def _library(item: LibraryStatus) -> Finding:
+def imported(libraries: Iterable[LibraryStatus]) -> dict[str, str]:
+    """Import each library that is installed; why one cannot be, by its name. What they print is not shown."""
+    broken = {}
+    for item in libraries:
+        if item.state != WAITING:
+            continue
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                import_module(item.library)
+        except Exception as error:  # a library that is broken, or a part of it that is not there
+            broken[item.library] = f"{type(error).__name__}: {error}"
+    return broken
+
+
+def _library(item: LibraryStatus, broken: str | None = None) -> Finding:
     check, facts = "library", asdict(item)
+    if broken is not None:
+        told = f"{item.library} {item.installed} cannot be imported: {broken}"
+        return Finding(check, NOTE, told, "Install it again, if your program imports it.", facts)
     if item.state == FAILED:
         todo = "Switch it off with OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, and report it."
         return Finding(check, WRONG, str(item), todo, facts)
     if item.state == OFF:
         return Finding(check, NOTE, str(item), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS says so, or a setting.", facts)
+    if item.missing and not item.found:
+        told = f"{item.library} {item.installed}: nothing of what is captured is in this version"
+        return Finding(check, WRONG, told, f"Install a tested one: {item.tested}", facts)
     if item.state != ABSENT and item.beyond:
-        return Finding(check, NOTE, str(item), "It may work; if calls are missing, install a tested version.", facts)
+        todo = "If calls are missing: agentops-otel doctor --import says which, or install a tested version."
+        return Finding(check, NOTE, str(item), todo, facts)
     return Finding(check, OK, str(item), None, facts)
+
+
+def _uncaptured(known: Iterable[str]) -> Iterator[Finding]:
+    """Libraries that are installed, and that there is no instrumentor for."""
+    covered = {part for library in known for part in (library, library.partition(".")[0])}
+    for distribution, library in _UNCAPTURED.items():
+        with contextlib.suppress(PackageNotFoundError):
+            installed = version(distribution)
+            if library not in covered:
+                told = f"{distribution} {installed}: not captured itself; the calls of captured libraries below it are"
+                todo = "Record the rest with agentops_otel.record() and decorators."
+                yield Finding("uncaptured", NOTE, told, todo, {"library": library, "installed": installed})
+
+
+def _others() -> Finding:
+    """Other instrumentations of model calls, whose spans stand beside ours."""
+    words = ("genai", "openinference", "openllmetry", "traceloop")
+    found = sorted(
+        {
+            point.dist.name
+            for point in entry_points(group="opentelemetry_instrumentor")
+            if point.dist is not None and any(word in f"{point.dist.name} {point.value}".lower() for word in words)
+        }
+    )
+    if not found:
+        return Finding("others", OK, "No other instrumentation of model calls is installed", None, {"found": []})
+    told = f"Installed as well: {', '.join(found)}. A call that two of them see is counted once"
+    return Finding("others", OK, told, None, {"found": found})
 
 
 def _destination(client: Client, config: Configuration, told: Diagnosis) -> Finding:
@@ -212,6 +294,11 @@ def _store(config: Configuration) -> Finding:
     finally:
         store.close()
     facts["newest"] = None if newest is None else newest.session_id
+    harm = damage(path) if 0 < facts["bytes"] <= _CHECKED_BYTES else None
+    if harm is not None:
+        return Finding(
+            "store", WRONG, f"The store {path} is damaged: {harm}", "Move it away: a new one is made.", facts
+        )
     message = f"The store {path} can be read, {facts['bytes'] / 1e6:.1f} MB"
     if newest is None:
         return Finding("store", OK, f"{message}, without sessions", "Try: agentops-otel demo", facts)

@@ -21,8 +21,9 @@ _SIGN_COLUMNS: Final = max(map(len, _SIGNS)) + 2
 
 
 @click.command()
+@click.option("--import", "import_libraries", is_flag=True, help="Import the libraries, to look into each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-def doctor(as_json: bool) -> None:
+def doctor(import_libraries: bool, as_json: bool) -> None:
     """Check what is captured, where it goes, and that it arrives.
 
     The settings are those of the environment, as for a program that is started here. Where sessions go to the local
@@ -32,7 +33,7 @@ def doctor(as_json: bool) -> None:
     """
     logging.getLogger("agentops_otel").addHandler(logging.NullHandler())  # all of it is told below
     found = []
-    for finding in findings():
+    for finding in findings(import_libraries=import_libraries):
         found.append(finding)
         if not as_json:
             _tell(finding)

@@ -37,6 +37,20 @@ _ADVICE: Final = {
 }
 
 
+def damage(path: Path) -> str | None:
+    """What is wrong with the file of a store, read whole; None if nothing is. It is not changed.
+
+    Raises:
+        StoreError: it cannot be read at all.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as opened:
+            (told,) = opened.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    return None if told == "ok" else str(told)
+
+
 class Connection:
     """The file at `path`, opened when it is first used and again after it was closed or replaced.
 

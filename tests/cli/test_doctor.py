@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 from programs import run, stored
 from receiver import HttpReceiver
 
+from agentops_otel import diagnosis
 from agentops_otel.cli import checks
 from agentops_otel.configuration import Configuration
+from agentops_otel.diagnosis import LibraryStatus
 from agentops_otel.otlp.endpoint import Endpoint
 from agentops_otel.receivers import spool_path
 from agentops_otel.spool import Address, Spool
+from agentops_otel.store.connection import damage
 
 DOCTOR = (sys.executable, "-m", "agentops_otel", "doctor")
 
@@ -28,7 +34,7 @@ def doctor(tmp_path):
     def run(*arguments, **env):
         told = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AGENTOPS_"))}
         told |= {"AGENTOPS_STORE": str(tmp_path / "sessions.db"), "AGENTOPS_STRICT": "1"} | env
-        done = subprocess.run([*DOCTOR, *arguments], env=told, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*DOCTOR, *arguments], env=told, capture_output=True, text=True, timeout=120, check=False)
         assert done.stderr == ""
         return done.returncode, done.stdout
 
@@ -39,8 +45,8 @@ def doctor(tmp_path):
 def found(doctor):
     """Exit code and findings by check; of libraries, by their names."""
 
-    def run(**env):
-        code, out = doctor("--json", **env)
+    def run(*arguments, **env):
+        code, out = doctor("--json", *arguments, **env)
         told = json.loads(out)
         assert told["ok"] is (code == 0)
         return code, {item["facts"].get("library", item["check"]): item for item in told["findings"]}
@@ -154,6 +160,107 @@ def test_spans_that_wait(found, tmp_path):
     code, told = found()
     assert (code, told["waiting"]["facts"]["spans"]) == (0, 3)
     assert told["waiting"]["todo"] == "Send them: agentops-otel forward"
+
+
+def test_a_store_that_is_damaged_inside(found, tmp_path):
+    run(
+        "import agentops_otel as agentops\n"
+        "session = agentops.init()\n"
+        "for number in range(500):\n"
+        "    session.record(agentops.ActionEvent(action_type='x' * 400))\n"
+        "agentops.end_session('Success')\n",
+        tmp_path,
+    )
+    path = tmp_path / "sessions.db"
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert damage(path) is None
+    content = bytearray(path.read_bytes())
+    content[-20 * 4096 :: 4096] = b"\xee" * len(content[-20 * 4096 :: 4096])  # the first byte of the last pages
+    path.write_bytes(content)
+    assert damage(path) is not None
+    code, told = found()
+    assert (code, told["store"]["state"]) == (1, "wrong")
+    assert "damaged" in told["store"]["message"]
+
+
+def test_libraries_are_looked_into(found):
+    import anthropic  # noqa: F401, PLC0415 - it is installed
+    import openai  # noqa: F401, PLC0415
+
+    code, told = found(
+        "--import", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="cohere,dashscope,google.genai,litellm,xai_sdk"
+    )
+    assert code == 0
+    for library in ("openai", "anthropic"):
+        assert told[library]["facts"]["state"] == "captured"
+        assert told[library]["facts"]["found"]
+        assert told[library]["facts"]["missing"] == []
+    assert told["cohere"]["facts"]["state"] == "off, as configured"
+
+
+STATUS = LibraryStatus("lib", "captured", "9.0", ">=1,<2")
+TOLD = [
+    (STATUS, None, "ok", "lib 9.0: captured"),
+    (replace(STATUS, beyond="newer"), None, "note", "newer than what is tested (>=1,<2)"),
+    (replace(STATUS, beyond="newer", found=("a",), missing=("b",)), None, "note", "not in this version: b"),
+    (
+        replace(STATUS, beyond="newer", missing=("a", "b")),
+        None,
+        "wrong",
+        "nothing of what is captured is in this version",
+    ),
+    (replace(STATUS, state=diagnosis.FAILED), None, "wrong", "its instrumentor failed"),
+    (replace(STATUS, state=diagnosis.OFF), None, "note", "off, as configured"),
+    (STATUS, "ImportError: no numpy", "note", "lib 9.0 cannot be imported: ImportError: no numpy"),
+    (replace(STATUS, state=diagnosis.ABSENT, installed=None), None, "ok", "not installed"),
+]
+
+
+@pytest.mark.parametrize(("status", "broken", "state", "said"), TOLD)
+def test_what_is_said_of_a_library(status, broken, state, said):
+    finding = checks._library(status, broken)
+    assert finding.state == state
+    assert said in finding.message
+    assert (finding.todo is None) is (state == "ok")
+
+
+def test_libraries_that_cannot_be_imported(tmp_path, monkeypatch):
+    (tmp_path / "broken_library.py").write_text("print('noise')\nimport nobody_has_this\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    status = LibraryStatus("broken_library", diagnosis.WAITING, "1.0")
+    assert checks.imported([status]) == {"broken_library": "ModuleNotFoundError: No module named 'nobody_has_this'"}
+    assert checks.imported([replace(status, state=diagnosis.ABSENT)]) == {}
+
+
+def test_libraries_that_nobody_captures(monkeypatch):
+    def version(name):
+        if name in {"crewai", "google-adk"}:
+            return "1.2.3"
+        raise checks.PackageNotFoundError(name)
+
+    monkeypatch.setattr(checks, "version", version)
+    told = list(checks._uncaptured(["openai", "google.genai"]))
+    assert [item.facts["library"] for item in told] == ["crewai", "google.adk"]
+    assert all(item.state == "note" and item.todo for item in told)
+    assert [item.facts["library"] for item in checks._uncaptured(["crewai", "google.genai"])] == ["google.adk"]
+    assert list(checks._uncaptured(["crewai.flow", "google.adk"])) == []
+
+
+def test_other_instrumentations_are_named(monkeypatch):
+    class Point:
+        def __init__(self, name, value):
+            self.value, self.dist = value, type("Distribution", (), {"name": name})
+
+    points = [
+        Point("opentelemetry-instrumentation-genai-openai", "opentelemetry.instrumentation.genai.openai:OpenAI"),
+        Point("opentelemetry-instrumentation-flask", "opentelemetry.instrumentation.flask:Flask"),
+        Point("openinference-instrumentation-anthropic", "openinference.instrumentation.anthropic:A"),
+    ]
+    monkeypatch.setattr(checks, "entry_points", lambda group: points)
+    assert checks._others().facts["found"] == [
+        "openinference-instrumentation-anthropic", "opentelemetry-instrumentation-genai-openai",
+    ]  # fmt: skip
 
 
 def test_a_check_that_fails_costs_no_other(tmp_path):
