@@ -115,7 +115,7 @@ def made(open_reader: Callable[[], AbstractContextManager[Reader]]) -> Any:
     tools, (server_class, tool_error) = Tools(open_reader), _classes()
     server = server_class("agentops-otel", instructions=_ABOUT, log_level="ERROR")
     for tool in (tools.list_sessions, tools.search_sessions, tools.show_session, tools.compare_sessions):
-        hints = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
+        hints = ToolAnnotations.model_validate({"readOnlyHint": True, "openWorldHint": False})
         server.add_tool(_guarded(tool, tool_error), annotations=hints)
     return server
 

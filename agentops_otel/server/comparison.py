@@ -52,8 +52,8 @@ class Step:
 def steps(first: Sequence[SpanRecord], second: Sequence[SpanRecord]) -> Iterator[Step]:
     """All steps of both in order; two are the same where kind, name and depth are, in a common run of steps."""
     before, after = (list(_steps(records)) for records in (first, second))
-    labels = [[_label(node) for node in nodes] for nodes in (before, after)]
-    for kind, i, j, k, m in SequenceMatcher(None, *labels, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, list(map(_label, before)), list(map(_label, after)), autojunk=False)
+    for kind, i, j, k, m in matcher.get_opcodes():
         if kind == "equal":
             for one, other in zip(before[i:j], after[k:m], strict=True):
                 changes = tuple(_changes(one, other))
