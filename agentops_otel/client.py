@@ -5,16 +5,14 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import shutil
 import sys
 import threading
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from agentops_otel import host, pipeline, summary
+from agentops_otel import pipeline, summary
 from agentops_otel.configuration import Configuration, key_problem
 from agentops_otel.engine import Recorder, Registry
 from agentops_otel.engine.metrics import Metrics
@@ -27,12 +25,12 @@ from agentops_otel.sessions.figures import tags_of
 from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.identity import session_id_of, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
+from agentops_otel.sessions.seat import Seats
 from agentops_otel.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.delivery import Receiver
 
 logger = logging.getLogger("agentops_otel")
@@ -59,6 +57,9 @@ class Client:
         self.pipeline: pipeline.Pipeline | None = None
         self._ground: Ground | None = None
         self._recorder: Recorder | None = None
+        self._seats = Seats()
+        self._assumed = False
+        """Whether the configuration is not the program's own word."""
         self._sessions: dict[str, Session] = {}
         self._ended: list[Session] = []
         self._ended_count = 0
@@ -69,20 +70,30 @@ class Client:
 
     # --- setting up ----------------------------------------------------------------------------------
 
-    def init(self, config: Configuration, tags: Any = None, inherited_session_id: Any = None) -> Session | None:
+    def init(
+        self, config: Configuration, tags: Any = None, inherited_session_id: Any = None, *, assumed: bool = False
+    ) -> Session | None:
         """Set up with this configuration, and start a session unless it says not to.
 
-        Again with the same configuration it returns the session that runs.
+        Again with the same configuration it returns the session that runs. With another one it sets up anew while
+        no session is open, or where the former was only `assumed`, for the program had not spoken yet.
         """
         with self._lock:
+            config = self._usable(config)
             if self.pipeline is None:
+                self._set_up(config)
+            elif self._assumed and not assumed:
+                self._take_over(config, inherited_session_id)
+            elif config != self.config and not self._sessions:
+                self.shut_down()
                 self._set_up(config)
             elif config != self.config:
                 self.warn_once(
                     "init",
                     "init() was called before with another configuration, which stays in force; "
-                    "to change it, end all sessions and call configure()",
+                    "to change it, end all sessions first",
                 )
+            self._assumed = assumed
             running = self.current(quiet=True)
             if running is not None:
                 running.add_tags(tags)
@@ -94,36 +105,46 @@ class Client:
             told = inherited_session_id or inheritance.told_by(os.environ)
             return self.start_session(tags, told)
 
-    def _set_up(self, config: Configuration) -> None:
+    def _usable(self, config: Configuration) -> Configuration:
         problem = key_problem(config.api_key) if config.api_key is not None else None
-        if problem is not None:
-            logger.warning("%s. It is not used: sessions are kept without it", problem)
-            config = replace(config, api_key=None)
-        self.config = config
+        if problem is None:
+            return config
+        self.warn_once("key", f"{problem}. It is not used: sessions are kept without it")
+        return replace(config, api_key=None)
+
+    def _take_over(self, config: Configuration, inherited: Any) -> None:
+        """The program speaks for itself: what was begun for it goes on as it says, or ends where it wants another."""
+        former = self.pipeline
+        assert former is not None  # noqa: S101 - init() has looked
+        former.processor.settle()
+        if config != self.config:
+            self.registry.uninstrument()
+            self._set_up(config)
+        wanted = config.auto_start_session and (inherited is None or self.session(inherited) is not None)
+        assert self.pipeline is not None  # noqa: S101 - _set_up made it
+        assert self._ground is not None  # noqa: S101
+        for session in self.sessions:
+            pipeline.move(session, former, self.pipeline, self._ground, config)
+            if not wanted and session.books.tally.end_time is None:
+                self._sessions.pop(session.session_id)
+                pipeline.withdraw(session, self.pipeline)
+            elif not wanted:
+                session.end_session(end_state_reason="the program starts its own sessions")
+        if former is not self.pipeline:
+            former.delivery.close(config.max_wait_time / 1000)
+
+    def _set_up(self, config: Configuration) -> None:
+        self.config = config = self._usable(config)
         if config.log_level is not None:
             logger.setLevel(config.log_level.upper() if isinstance(config.log_level, str) else config.log_level)
-        built = pipeline.build(config, self.faults, self.receivers)
+        built = pipeline.build(config, self.faults, self._seats, self.receivers)
         self.pipeline = built
-        content = config.content_captured(built.endpoint)
-        if built.endpoint is not None and not content:
-            logger.info("messages are not captured for %s; capture_content=True sends them", built.endpoint)
-        self._ground = Ground(
-            built.tracer,
-            built.processor,
-            self.faults,
-            built.ids,
-            content,
-            self._session_ended,
-            keep_file=self._keep_file if built.store is not None else None,
-            host=lambda: host.environment(host.resource()),
-            stored=self._stored if built.store is not None else None,
-            here=here,
-        )
+        self._ground = built.ground(config, self.faults, self._session_ended, here)
         self._recorder = Recorder(
             built.tracer_of,
             self.faults,
             parent=self._parent,
-            content=content,
+            content=built.content,
             metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if config.metrics or Metrics.wanted() else None,
             enrich=built.processor.enrich_now,
         )
@@ -250,34 +271,11 @@ class Client:
             if len(self._ended) < _SUMMARIES_KEPT:
                 self._ended.append(session)
 
-    def _stored(self, session_id: str) -> Sequence[SpanRecord] | None:
-        """All records of a session in the store, after ours have been written there."""
-        built = self.pipeline
-        if built is None or built.store is None:
-            return None
-        built.delivery.flush(self.config.max_wait_time / 1000)
-        return built.store.spans(session_id)
-
-    def _keep_file(self, path: str, name: str) -> str:
-        """Have a copy of a file made beside the store, and return the URL that it will have."""
-        built = self.pipeline
-        assert built is not None  # noqa: S101 - only called where a store is
-        assert built.store is not None  # noqa: S101
-        kept = Path(f"{built.store.path}.media") / f"{name}{Path(path).suffix}"
-        source = Path(path).absolute()
-
-        def copy() -> None:
-            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(source, kept)
-
-        built.delivery.do(copy)
-        return kept.as_uri()
-
     # --- other processes -----------------------------------------------------------------------------
 
-    def _joining(self, session: Session) -> Joining:
+    def _joining(self, session: Session) -> inheritance.Joining:
         plain = {name: value for name, value in asdict(self.config).items() if isinstance(value, (str, int, bool))}
-        return Joining(session.env(), plain)
+        return inheritance.Joining(join, session.env(), plain)
 
     def _forked(self) -> None:
         """In the parent of a forked child: the child may contribute to what is open."""
@@ -326,6 +324,7 @@ class Client:
         self.inheritance.uninstall()
         self.endings.stop()
         built, self.pipeline, self._ground = self.pipeline, None, None
+        self._seats.leave()
         return built is None or built.delivery.close(self.config.max_wait_time / 1000)
 
     def _end_all(self, end_state: str, reason: str) -> None:
@@ -368,19 +367,7 @@ class Client:
             logger.warning("%s", message)
 
 
-class Joining:
-    """What a spawned process is given: to unpickle it is to join the session."""
-
-    def __init__(self, environ: dict[str, str], settings: dict[str, Any]) -> None:
-        self.environ = environ
-        self.settings = settings
-
-    def __reduce__(self) -> Any:
-        """Unpickled by `join`."""
-        return join, (self.environ, self.settings)
-
-
-def join(environ: dict[str, str], settings: dict[str, Any]) -> Joining:
+def join(environ: dict[str, str], settings: dict[str, Any]) -> inheritance.Joining:
     """Join a session of another process, unless this process has done so."""
     try:
         told = inheritance.told_by(environ)
@@ -390,9 +377,9 @@ def join(environ: dict[str, str], settings: dict[str, Any]) -> Joining:
             default.follow_multiprocessing()
     except Exception as error:
         default.faults.note("client.join", error)
-    return Joining(environ, settings)
+    return inheritance.Joining(join, environ, settings)
 
 
 default = Client()
 
-__all__ = ["Client", "Joining", "default", "join"]
+__all__ = ["Client", "default", "join"]

@@ -75,8 +75,13 @@ class Delivery:
         faults: Faults,
         resource: Callable[[], Mapping[str, Any]] | None = None,
         redaction: Redaction | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
-        """`resource` tells what is added to each record's resource; it is asked once, on the thread."""
+        """`resource` tells what is added to each record's resource; it is asked once, on the thread.
+
+        `identity` is what holds whatever a record's resource says: whose the records are now.
+        """
+        self._identity = identity or {}
         self._redaction = redaction
         self._resource = resource
         self._resources: dict[int, tuple[Any, Mapping[str, Any]]] = {}
@@ -248,7 +253,7 @@ class Delivery:
         known = self._resources.get(id(resource))
         if known is None:
             told = {} if self._resource is None else self._resource()
-            whole: Mapping[str, Any] = {**told, **resource}
+            whole: Mapping[str, Any] = {**told, **resource, **self._identity}
             if self._redaction is not None:
                 try:
                     whole = self._redaction.attributes(whole)

@@ -51,10 +51,10 @@ def init(
         "skip_auto_end_session": skip_auto_end_session,
         **settings,
     }
-    return client.init(_readable(told), tags, inherited_session_id)
+    return client.init(readable(told), tags, inherited_session_id)
 
 
-def _readable(told: dict[str, Any]) -> Configuration:
+def readable(told: dict[str, Any]) -> Configuration:
     """The configuration as far as it can be read; what cannot is warned about."""
     try:
         return Configuration.read(**told)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shutil
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -19,8 +22,10 @@ from agentops_otel.conventions import names, secrets
 from agentops_otel.delivery import Delivery, Receiver
 from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
 from agentops_otel.redaction import Redaction
+from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.identity import SessionIds
 from agentops_otel.sessions.processor import SessionProcessor
+from agentops_otel.sessions.seat import Seats
 from agentops_otel.sessions.spans import OwnTracer, Provider, settings_allow
 from agentops_otel.store.paths import resolve
 from agentops_otel.store.sqlite import SQLiteStore
@@ -28,10 +33,14 @@ from agentops_otel.store.sqlite import SQLiteStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
+    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.configuration import Configuration
     from agentops_otel.faults import Faults
+    from agentops_otel.sessions.session import Session
+
 logger = logging.getLogger("agentops_otel")
 
 SCOPE = "agentops_otel"
@@ -66,16 +75,67 @@ class Pipeline:
     joined: bool
     """Whether the tracer provider is the program's own."""
 
+    content: bool
+    """Whether messages are captured."""
 
-def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] | None = None) -> Pipeline:
-    """The pipeline that this configuration asks for; the program's own tracer provider is joined, if it has one."""
-    provider, joined = _provider(config)
+    def ground(
+        self,
+        config: Configuration,
+        faults: Faults,
+        on_end: Callable[[Session], None],
+        here: Callable[[], Context | None],
+    ) -> Ground:
+        """What sessions stand on here; `on_end` is told of each that ends, `here` says where a span starts."""
+        return Ground(
+            self.tracer,
+            self.processor,
+            faults,
+            self.ids,
+            self.content,
+            on_end,
+            keep_file=self.keep_file if self.store is not None else None,
+            host=lambda: host.environment(host.resource()),
+            stored=partial(self.stored, seconds=config.max_wait_time / 1000) if self.store is not None else None,
+            here=here,
+        )
+
+    def stored(self, session_id: str, seconds: float) -> Sequence[SpanRecord] | None:
+        """All records of a session in the local store, after ours have been written there; None without a store."""
+        if self.store is None:
+            return None
+        self.delivery.flush(seconds)
+        return self.store.spans(session_id)
+
+    def keep_file(self, path: str, name: str) -> str:
+        """Have a copy of a file made beside the store, which there must be, and return the URL that it will have."""
+        assert self.store is not None  # noqa: S101 - only asked where there is one
+        kept = Path(f"{self.store.path}.media") / f"{name}{Path(path).suffix}"
+        source = Path(path).absolute()
+
+        def copy() -> None:
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, kept)
+
+        self.delivery.do(copy)
+        return kept.as_uri()
+
+
+def build(
+    config: Configuration, faults: Faults, seats: Seats | None = None, receivers: Sequence[Receiver] | None = None
+) -> Pipeline:
+    """The pipeline that this configuration asks for; the program's own tracer provider is joined, if it has one.
+
+    `seats` are those that the client has had before, in whatever providers.
+    """
+    seats = seats or Seats()
+    provider, joined = _provider(config, seats)
     endpoint = None
     if receivers is None:
         receivers, endpoint = _receivers(config, faults, joined=joined)
     prices = Prices(own_prices(config.prices, _refuse))
     redaction = Redaction(config.redact, faults, (config.api_key, config.parent_key))
-    delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource, redaction)
+    identity = {names.PROJECT_ID: config.project_id}
+    delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource, redaction, identity)
     processor = SessionProcessor(
         prices,
         faults,
@@ -85,9 +145,8 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
         aliases=config.cost_aliases,
     )
     delivery.serve(processor)
-    provider.add_span_processor(processor)
-    if config.processor is not None:
-        provider.add_span_processor(config.processor)
+    seat = seats.at(provider)
+    seat.seat(processor, config.processor)
 
     owned = isinstance(provider, Provider) and settings_allow()
 
@@ -95,34 +154,60 @@ def build(config: Configuration, faults: Faults, receivers: Sequence[Receiver] |
     def tracer_of(library: str) -> Tracer:
         scope = f"{SCOPE}.{library}" if library else SCOPE
         made: Tracer = provider.get_tracer(scope, package_version(), schema_url=_SCHEMA)
-        return OwnTracer(made, provider, processor, (scope, package_version())) if owned else made
+        return OwnTracer(made, provider, seat, (scope, package_version())) if owned else made
 
     tracer = tracer_of("")
     store = next((receiver.store for receiver in receivers if isinstance(receiver, StoreReceiver)), None)
     ids = _session_ids(provider, tracer, joined=joined)
-    return Pipeline(provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined)
+    content = config.content_captured(endpoint)
+    if endpoint is not None and not content:
+        logger.info("messages are not captured for %s; capture_content=True sends them", endpoint)
+    return Pipeline(provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined, content)
+
+
+def move(session: Session, former: Pipeline, built: Pipeline, ground: Ground, config: Configuration) -> None:
+    """Let a session go on in this pipeline, with what is kept of it; a store that is left behind forgets it."""
+    if former is built:
+        return
+    same = former.store is not None and built.store is not None and former.store.path == built.store.path
+    session.move(ground, config, announce=not same)
+    if same or former.store is None:
+        former.delivery.flush(config.max_wait_time / 1000)
+        return
+    records = former.stored(session.session_id, config.max_wait_time / 1000) or ()
+    former.store.delete(session.session_id)
+    built.processor.carry(record for record in records if record.end_time is not None)
+
+
+def withdraw(session: Session, built: Pipeline) -> None:
+    """Let a session never have been: nothing is kept of it."""
+    session.withdraw()
+    if built.store is not None:
+        built.stored(session.session_id, session.config.max_wait_time / 1000)
+        built.store.delete(session.session_id)
 
 
 def _refuse(model: str, error: ValueError) -> None:
     logger.warning("the price of %s is not used: %s", model, error)
 
 
-def _provider(config: Configuration) -> tuple[Any, bool]:
+def _provider(config: Configuration, seats: Seats) -> tuple[Any, bool]:
     """The provider to use, and whether it is the program's own."""
     if not config.isolated:
         current = trace.get_tracer_provider()
         if hasattr(current, "add_span_processor"):
-            return current, True
-    ours = Provider(resource=_resource(config), id_generator=SessionIds(), shutdown_on_exit=False)
+            return current, not isinstance(current, Provider)
+    if seats.own is None or (config.isolated and seats.own is trace.get_tracer_provider()):
+        seats.own = Provider(resource=_resource(config), id_generator=SessionIds(), shutdown_on_exit=False)
     if not config.isolated:
         if isinstance(current, trace.ProxyTracerProvider):
-            trace.set_tracer_provider(ours)
+            trace.set_tracer_provider(seats.own)
         else:
             logger.info(
                 "the program's %s takes no span processors; sessions use a provider of their own",
                 type(current).__name__,
             )
-    return ours, False
+    return seats.own, False
 
 
 def _resource(config: Configuration) -> Resource:

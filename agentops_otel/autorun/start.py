@@ -36,11 +36,11 @@ def start() -> None:
 
 def _begin(told: str) -> None:
     if told in {TOLD, QUIET}:
-        session = functions.init()
+        session = client.init(functions.readable({}), assumed=True)
         # Not AGENTOPS_SESSION_ID: by that, init() of this program itself would join the session once it is over.
         os.environ[VARIABLE] = QUIET if session is None else session.session_id
         return
-    functions.init(inherited_session_id=inheritance.told_by(os.environ) or told)
+    client.init(functions.readable({}), inherited_session_id=inheritance.told_by(os.environ) or told, assumed=True)
 
 
 def _is_disabled() -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind
 
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.faults import Faults
@@ -53,3 +57,18 @@ class Ground:
     """All records of a session, other processes' too, if they can be read here."""
     here: Callable[[], Context | None] = lambda: None
     """Where a span starts in the calling context, if something else than the current span says so."""
+
+    def start_root(self, session_id: str, name: str | None, tags: Sequence[str]) -> Span:
+        """The root span of a session, linked to the span that is current; its trace is the session's if it can be."""
+        around = trace.get_current_span().get_span_context()
+        attributes: dict[str, Any] = {names.SESSION_ID: session_id, names.SPAN_KIND: names.KIND_SESSION}
+        if tags:
+            attributes[names.TAGS] = tags
+        with nullcontext() if self.ids is None else self.ids.of(session_id):
+            return self.tracer.start_span(
+                name or "session",
+                context=Context(),
+                kind=SpanKind.INTERNAL,
+                attributes=attributes,
+                links=[Link(around)] if around.is_valid else None,
+            )

@@ -93,6 +93,19 @@ def patched(function: Callable[..., Any], context: Callable[[], Context]) -> Cal
     return run_async if inspect.iscoroutinefunction(function) else run
 
 
+class Joining:
+    """What a spawned process is given: to unpickle it is to `join(environ, settings)` the session there."""
+
+    def __init__(self, join: Callable[..., Joining], environ: dict[str, str], settings: dict[str, Any]) -> None:
+        self.join = join
+        self.environ = environ
+        self.settings = settings
+
+    def __reduce__(self) -> Any:
+        """Unpickled by `join`, a function of a module."""
+        return self.join, (self.environ, self.settings)
+
+
 class Inheritance:
     """Lets what is started in the context of a session run in it. Where no session is, nothing is touched.
 

@@ -116,6 +116,13 @@ class SessionProcessor(SpanProcessor):
             self._counted.append((start, 0))
             self.wake()
 
+    def carry(self, records: Iterable[SpanRecord]) -> None:
+        """Take in what was counted elsewhere already, to be given away here."""
+        for record in records:
+            self._settled += record.end_time is not None
+            self._counted.append((record, 0))
+        self.wake()
+
     def closed(self, trace_id: int) -> None:
         """A session has ended."""
         books = self._open.pop(trace_id, None)

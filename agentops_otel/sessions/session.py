@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import uuid
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, Status, StatusCode
+from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
 
 from agentops_otel.accounting.record import record_of
 from agentops_otel.accounting.tally import Tally, price_text
@@ -87,23 +86,7 @@ class Session:
     def _start_root(self) -> Span:
         if self.inherited:
             return NonRecordingSpan(root_context_of(self.session_id, self._parent_span_id))
-        around = trace.get_current_span().get_span_context()
-        attributes: dict[str, Any] = {names.SESSION_ID: self.session_id, names.SPAN_KIND: names.KIND_SESSION}
-        if self._tags:
-            attributes[names.TAGS] = self._tags
-        start = functools.partial(
-            self._ground.tracer.start_span,
-            self.config.trace_name or "session",
-            context=Context(),
-            kind=SpanKind.INTERNAL,
-            attributes=attributes,
-            links=[Link(around)] if around.is_valid else None,
-        )
-        if self._ground.ids is None:
-            root = start()
-        else:
-            with self._ground.ids.of(self.session_id):
-                root = start()
+        root = self._ground.start_root(self.session_id, self.config.trace_name, self._tags)
         trace_id = root.get_span_context().trace_id
         if trace_id and trace_id != trace_id_of(self.session_id):
             # Somebody else's provider chooses the ids: then its trace is the session.
@@ -120,6 +103,22 @@ class Session:
             self._ground.processor.opened(self._trace_id, self.books, start)
         except Exception as error:
             self._ground.faults.note("session.open", error)
+
+    def move(self, ground: Ground, config: Configuration, *, announce: bool) -> None:
+        """Go on upon another ground; `announce` it there, if that has not seen it begin."""
+        self._ground, self.config, self.project_id = ground, config, config.project_id
+        if config.trace_name is not None:
+            self._root.update_name(config.trace_name)
+        if announce:
+            self._open_books()
+        else:
+            ground.processor.opened(self._trace_id, self.books, None)
+
+    def withdraw(self) -> None:
+        """Let it never have been: nothing of it is kept."""
+        self.is_running = False
+        self._ground.processor.closed(self._trace_id)
+        self.deactivate()
 
     def activate(self) -> None:
         """Make this the current session of the calling context."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Link
 
-    from agentops_otel.sessions.processor import SessionProcessor
+    from agentops_otel.sessions.seat import Seat
 
 _MOST_ATTRIBUTES = 128
 _MOST_EVENTS = 128
@@ -55,7 +55,7 @@ def settings_allow() -> bool:
 class OwnTracer(Tracer):
     """Starts spans of our own below a span that is recorded, and the SDK's everywhere else."""
 
-    def __init__(self, tracer: Tracer, provider: Provider, processor: SessionProcessor, scope: tuple[str, str]) -> None:
+    def __init__(self, tracer: Tracer, provider: Provider, processor: Seat, scope: tuple[str, str]) -> None:
         self.provider = provider
         self.processor = processor
         self.instrumentation_scope = InstrumentationScope(*scope)
