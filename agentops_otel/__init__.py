@@ -46,6 +46,7 @@ from agentops_otel.functions import (
     workflow,
 )
 from agentops_otel.functions import with_langchain as __getattr__  # noqa: F401 - Python asks for it by this name
+from agentops_otel.sessions.budget import BudgetExceededError
 from agentops_otel.sessions.events import (
     ActionEvent,
     EndState,
@@ -61,6 +62,7 @@ from agentops_otel.validation import ValidationError, print_validation_summary, 
 
 __all__ = [
     "ActionEvent",
+    "BudgetExceededError",
     "Client",
     "Configuration",
     "ConfigurationError",

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from dataclasses import asdict, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -22,7 +23,6 @@ from agentops_otel.sessions import inheritance
 from agentops_otel.sessions.decorators import Decorators
 from agentops_otel.sessions.endings import Endings
 from agentops_otel.sessions.figures import tags_of
-from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.identity import session_id_of, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
 from agentops_otel.sessions.seat import Seats
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentops_otel.delivery import Receiver
+    from agentops_otel.sessions.ground import Ground
 
 logger = logging.getLogger("agentops_otel")
 
@@ -216,6 +217,8 @@ class Client:
         parent = inheritance.parent_told_by(os.environ, trace_id_of(inherited)) if inherited else None
         session = Session(ground, chosen, [*tags_of(chosen.default_tags), *tags_of(tags)], inherited, parent)
         self._sessions[session.session_id] = session
+        if session.books.budget is not None and self._recorder is not None:
+            self._recorder.ask = self._ask
         return session
 
     def current(self, *, quiet: bool = False, doing: str = "this") -> Session | None:
@@ -264,6 +267,18 @@ class Client:
             return next(iter(self._sessions.values())).parent()
         return None
 
+    def _ask(self) -> None:
+        """Whether a model call may begin here: the word of the session's budget, if it has one."""
+        try:
+            session = self.current(quiet=True)
+            budget = None if session is None else session.books.budget
+            reason = None if budget is None else budget.begin()
+        except Exception as error:
+            self.faults.note("client.ask", error)
+            return
+        if session is not None and budget is not None and reason is not None:
+            budget.tell(session, reason)
+
     def _session_ended(self, session: Session) -> None:
         self._sessions.pop(session.session_id, None)
         if session.config.log_summary and not session.inherited:
@@ -274,7 +289,7 @@ class Client:
     # --- other processes -----------------------------------------------------------------------------
 
     def _joining(self, session: Session) -> inheritance.Joining:
-        plain = {name: value for name, value in asdict(self.config).items() if isinstance(value, (str, int, bool))}
+        plain = {name: value for name, value in asdict(self.config).items() if isinstance(value, (str, int, Decimal))}
         return inheritance.Joining(join, session.env(), plain)
 
     def _forked(self) -> None:

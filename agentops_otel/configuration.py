@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,8 @@ from agentops_otel.conventions import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+logger = logging.getLogger("agentops_otel")
 
 CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON = frozenset({"span_only", "span_and_event", "true", "1"})
@@ -49,6 +53,10 @@ class Configuration:
     """Spans that may wait for delivery; what comes on top is dropped and counted."""
     max_queue_bytes: int = 64 * 1024 * 1024
     """Bytes that they may have; what comes on top loses its messages, but not its figures."""
+    schedule_delay: int = 100
+    """Milliseconds that spans gather before they are delivered."""
+    max_export_batch_size: int = 512
+    """Spans that are delivered at once."""
     max_spool_size: int = 256 * 1024 * 1024
     """Bytes on disk for what an endpoint has not taken yet, beside the store. 0: nothing is kept on disk."""
     max_spool_days: int = 7
@@ -88,6 +96,12 @@ class Configuration:
     isolated: bool = False
     """True: a tracer provider of our own, set nowhere, whatever the program uses."""
     metrics: bool | None = None
+    max_cost: Decimal | None = None
+    """USD that a session may cost: once it has, no further model call begins unnoticed. A number, or its text."""
+    max_llm_calls: int | None = None
+    """Model calls that a session may make; the next one is noticed before it begins."""
+    on_exceed: Any = "warn"
+    """What happens then: `warn` once, `raise` BudgetExceededError each time, or a function of session and reason."""
     log_session_replay_url: bool = True
     """Whether the summary says where to look."""
     app_url: str | None = None
@@ -168,6 +182,9 @@ def _are_rules(value: Any) -> bool:
 
 
 _VARIABLES = {
+    "OTEL_BSP_MAX_QUEUE_SIZE": "max_queue_size",
+    "OTEL_BSP_SCHEDULE_DELAY": "schedule_delay",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "max_export_batch_size",
     "AGENTOPS_API_KEY": "api_key",
     "AGENTOPS_PARENT_KEY": "parent_key",
     "AGENTOPS_API_ENDPOINT": "endpoint",
@@ -191,10 +208,13 @@ _VARIABLES = {
     "AGENTOPS_LOG_SESSION_REPLAY_URL": "log_session_replay_url",
     "AGENTOPS_CAPTURE_CONTENT": "capture_content",
     "AGENTOPS_PRICES": "prices",
+    "AGENTOPS_MAX_COST": "max_cost",
+    "AGENTOPS_MAX_LLM_CALLS": "max_llm_calls",
+    "AGENTOPS_ON_EXCEED": "on_exceed",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "disabled_instrumentations",
 }
 _FLAGS = frozenset(item.name for item in fields(Configuration) if "bool" in str(item.type))
-_NUMBERS = frozenset({"max_wait_time", "max_queue_size", "max_queue_bytes", "max_spool_size", "max_spool_days"})
+_NUMBERS = frozenset(item.name for item in fields(Configuration) if str(item.type).startswith("int"))
 _LISTS = frozenset({"default_tags", "disabled_instrumentations", "redact"})
 
 
@@ -203,7 +223,12 @@ def _environment() -> dict[str, Any]:
     for variable, name in _VARIABLES.items():
         value = os.environ.get(variable, "").strip()
         if value:
-            found[name] = _parsed(variable, name, value)
+            try:
+                found[name] = _parsed(variable, name, value)
+            except ConfigurationError as error:
+                if not variable.startswith("OTEL_"):
+                    raise
+                logger.warning("%s; it is ignored", error)  # as OpenTelemetry's specification has it
     return found
 
 
@@ -211,7 +236,7 @@ def _parsed(variable: str, name: str, value: str) -> Any:
     if name in _FLAGS:
         return value.lower() in {"1", "true", "yes", "on"}
     if name in _NUMBERS:
-        if not value.isdigit():
+        if not value.isdecimal():
             raise ConfigurationError(f"{variable} is a whole number, not {value!r}")
         return int(value)
     if name == "prices":
@@ -242,6 +267,23 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(f"prices are by model, as {{'my-model': {{'input': 1, 'output': 2}}}}, not {value!r}")
     if name == "export" and value not in {"sessions", "all"}:
         raise ConfigurationError(f'export is "sessions" or "all", not {value!r}')
+    if name == "on_exceed" and value not in {"warn", "raise"} and not callable(value):
+        raise ConfigurationError(f'on_exceed is "warn", "raise" or a function, not {value!r}')
+    if name == "max_cost":
+        return _dollars(value)
     if name in {"endpoint", "exporter_endpoint", "store", "trace_name"}:
         return os.fspath(value)
     return value
+
+
+def _dollars(value: Any) -> Decimal:
+    wrong = ConfigurationError(f"max_cost is a number of US dollars, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise wrong
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise wrong from None
+    if not found.is_finite() or found < 0:
+        raise wrong
+    return found

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentops_otel")
 
-_BATCH = 512
-_GATHER = 0.1
-"""Seconds that the thread lets spans gather once the first has come."""
-
 
 class Receiver(Protocol):
     """Where records go."""
@@ -82,6 +78,10 @@ class Delivery:
         `identity` is what holds whatever a record's resource says: whose the records are now.
         """
         self._identity = identity or {}
+        self.gather = 0.1
+        """Seconds that the thread lets spans gather once the first has come."""
+        self.batch = 512
+        """Records that receivers are given at once."""
         self._redaction = redaction
         self._resource = resource
         self._resources: dict[int, tuple[Any, Mapping[str, Any]]] = {}
@@ -209,7 +209,7 @@ class Delivery:
             self._deliver_all(processor)  # at once: a session must be seen from its first moment
             if processor.wants_prices:
                 self._load(processor)
-            self._hurry.wait(_GATHER)
+            self._hurry.wait(self.gather)
             self._hurry.clear()
             self._wanted.clear()
             with self._lock:
@@ -239,7 +239,7 @@ class Delivery:
         while True:
             try:
                 processor.settle()
-                records = processor.take(_BATCH)
+                records = processor.take(self.batch)
             except Exception as error:
                 self._faults.note("delivery.take", error)
                 return

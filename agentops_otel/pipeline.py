@@ -136,6 +136,7 @@ def build(
     redaction = Redaction(config.redact, faults, (config.api_key, config.parent_key))
     identity = {names.PROJECT_ID: config.project_id}
     delivery = Delivery(receivers, faults, None if config.env_data_opt_out else host.resource, redaction, identity)
+    delivery.gather, delivery.batch = config.schedule_delay / 1000, max(config.max_export_batch_size, 1)
     processor = SessionProcessor(
         prices,
         faults,
@@ -236,20 +237,21 @@ def _receivers(config: Configuration, faults: Faults, *, joined: bool) -> tuple[
     """Where records go, and the endpoint among them."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return [], None
-    wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    told = os.environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
+    wanted = {name for item in told if (name := item.strip())}
     endpoint = config.receiver
-    if endpoint is None and not joined and wanted in {"", "otlp"}:
+    if endpoint is None and not joined and (not wanted or "otlp" in wanted):
         # A provider of the program's own exports to the standard endpoint by itself: twice would be once too often.
         endpoint = next((value for name in _STANDARD_ENDPOINTS if (value := os.environ.get(name, "").strip())), None)
-        if endpoint is None and wanted == "otlp":
+        if endpoint is None and "otlp" in wanted:
             endpoint = "http://localhost:4318"
     if config.exporter is not None:
         return [ExporterReceiver(config.exporter)], type(config.exporter).__name__
+    shown = [ExporterReceiver(ConsoleSpanExporter())] if "console" in wanted and not joined else []
     if endpoint is not None:
-        receiver = OtlpReceiver(config, faults)
-        return [receiver], secrets.shown(endpoint)
-    if wanted == "none" and not joined:
+        return [OtlpReceiver(config, faults), *shown], secrets.shown(endpoint)
+    if "none" in wanted and not joined:
         return [], None
-    if wanted == "console" and not joined:
-        return [ExporterReceiver(ConsoleSpanExporter())], "the console"
+    if shown:
+        return [*shown], "the console"
     return [StoreReceiver(SQLiteStore(resolve(config.store)), faults)], None

@@ -200,19 +200,31 @@ class Instrumentor:
         self, operation: Operation | None, instance: Any, arguments: Arguments, context: Context | None
     ) -> Call | None:
         recorder = self.recorder
-        if recorder is None:
+        sent = None if recorder is None else self._asked(recorder, operation, instance, arguments)
+        if recorder is None or sent is None:
             return None
+        if recorder.ask is not None and sent.operation.billed:
+            recorder.ask()
+        try:
+            call = recorder.begin(sent, context)
+            if call is not None and call.operation.carry is not None:
+                recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
+            return call
+        except Exception as error:
+            recorder.faults.note("engine.begin", error)
+            return None
+
+    def _asked(
+        self, recorder: Recorder, operation: Operation | None, instance: Any, arguments: Arguments
+    ) -> Sent | None:
+        """What is asked of whom; None where that is not captured, or is part of a call that is."""
         try:
             current = otel_context.get_current()
             if current.get(WHOLE) == self.library:
                 return None
             if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
                 return None
-            sent = self.sent(operation, instance, arguments)
-            call = None if sent is None else recorder.begin(sent, context)
-            if call is not None and call.operation.carry is not None:
-                recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
-            return call
+            return self.sent(operation, instance, arguments)
         except Exception as error:
             recorder.faults.note("engine.begin", error)
             return None

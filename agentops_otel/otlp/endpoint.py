@@ -59,8 +59,11 @@ class Endpoint:
             headers.setdefault("authorization", authorization)
         if api_key:
             headers[KEY_HEADER] = api_key
-        seconds = _number(_standard("TIMEOUT"))
-        return cls(bare, protocol, headers, seconds or _SECONDS, _standard("COMPRESSION") != "none")
+        seconds = _number(_standard("TIMEOUT")) or _SECONDS
+        most = _number(os.environ.get("OTEL_BSP_EXPORT_TIMEOUT", "").strip())
+        if most:
+            seconds = min(seconds, most / 1000)
+        return cls(bare, protocol, headers, seconds, _standard("COMPRESSION") != "none")
 
     @property
     def shown(self) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
 
 from agentops_otel.sessions.identity import session_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
@@ -18,7 +20,7 @@ from agentops_otel.sessions.processor import SESSION_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
 
     from agentops_otel.faults import Faults
     from agentops_otel.sessions.session import Session
@@ -37,6 +39,23 @@ def environment(session_id: str, trace_id: int, span_id: int, *, sampled: bool) 
 def traceparent(trace_id: int, span_id: int, *, sampled: bool) -> str:
     """A span as W3C trace context."""
     return f"00-{trace_id:032x}-{span_id:016x}-{int(sampled):02x}"
+
+
+def headers(session_id: str, here: SpanContext, faults: Faults) -> dict[str, str]:
+    """The session as HTTP headers, written by the propagators of this process."""
+    try:
+        from opentelemetry import baggage, propagate  # noqa: PLC0415 - it looks for propagators, and may find wrong ones
+
+        context = trace.set_span_in_context(trace.NonRecordingSpan(here), Context())
+        told: dict[str, str] = {}
+        propagate.inject(told, baggage.set_baggage(BAGGAGE_ITEM, session_id, context))
+    except Exception as error:
+        faults.note("session.headers", error)
+        return {
+            "traceparent": traceparent(here.trace_id, here.span_id, sampled=here.trace_flags.sampled),
+            "baggage": f"{BAGGAGE_ITEM}={session_id}",
+        }
+    return told
 
 
 def told_by(environ: Mapping[str, str]) -> str | None:

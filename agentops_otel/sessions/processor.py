@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.faults import Faults
+    from agentops_otel.sessions.budget import Budget
 
 SESSION_KEY = "agentops_otel.session"
 """Under this key a context carries its session's `Books`."""
@@ -44,6 +45,7 @@ class Books:
     session_id: str
     tally: Tally = field(default_factory=Tally)
     is_open: bool = True
+    budget: Budget | None = None
 
 
 class SessionProcessor(SpanProcessor):
@@ -89,6 +91,8 @@ class SessionProcessor(SpanProcessor):
         self._dropping = threading.Lock()
         self._doubles = Doubles()
         self._born = 0
+        self._counts_at_once = False
+        """Whether a session wants to know its cost before its next call."""
 
     def after_fork(self) -> None:
         """In a forked child: what the parent has queued, and the spans that it has open, are the parent's."""
@@ -112,6 +116,7 @@ class SessionProcessor(SpanProcessor):
     def opened(self, trace_id: int, books: Books, start: SpanRecord | None) -> None:
         """A session begins: its spans are stamped from now on, and its start record is delivered at once."""
         self._open[trace_id] = books
+        self._counts_at_once = self._counts_at_once or (books.budget is not None and books.budget.max_cost is not None)
         if start is not None:
             self._counted.append((start, 0))
             self.wake()
@@ -182,6 +187,8 @@ class SessionProcessor(SpanProcessor):
                 return
             self._queue.append(self._within(span))
             self.wake()
+            if self._counts_at_once and self.prices.loaded:
+                self.settle(wait=False)
         except Exception as error:
             self.faults.note("processor.on_end", error)
 
@@ -217,22 +224,31 @@ class SessionProcessor(SpanProcessor):
 
     # --- counting, on whichever thread needs the figures ---------------------------------------------
 
-    def settle(self) -> None:
-        """Count every span that has ended by now."""
-        with self._counting:
+    def settle(self, *, wait: bool = True) -> None:
+        """Count every span that has ended by now; unless `wait`, not while another thread is counting."""
+        if not self._counting.acquire(blocking=wait):
+            return
+        try:
             for _ in range(len(self._queue)):
-                try:
-                    span, size = self._queue.popleft()
-                except IndexError:
+                if not self._settle_one():
                     return
-                self._settled += 1
-                try:
-                    self._count(span, size)
-                except Exception as error:
-                    self._settled -= 1
-                    self._let_go(size)
-                    self._drop("it cannot be read")
-                    self.faults.note("processor.settle", error)
+        finally:
+            self._counting.release()
+
+    def _settle_one(self) -> bool:
+        try:
+            span, size = self._queue.popleft()
+        except IndexError:
+            return False
+        self._settled += 1
+        try:
+            self._count(span, size)
+        except Exception as error:
+            self._settled -= 1
+            self._let_go(size)
+            self._drop("it cannot be read")
+            self.faults.note("processor.settle", error)
+        return True
 
     def _count(self, span: ReadableSpan | OwnSpan | SpanRecord, size: int) -> None:
         record = _recorded(span)
@@ -246,6 +262,8 @@ class SessionProcessor(SpanProcessor):
             books = next((found for found in list(self._open.values()) if found.session_id == session_id), None)
         if books is not None:
             books.tally.add(record, reckoned.usage)
+            if books.budget is not None:
+                books.budget.counted(books.tally)
         self._counted.append((record, size))
 
     def _let_go(self, size: int) -> None:

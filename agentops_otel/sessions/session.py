@@ -17,6 +17,7 @@ from agentops_otel.accounting.record import record_of
 from agentops_otel.accounting.tally import Tally, price_text
 from agentops_otel.conventions import names, plain
 from agentops_otel.sessions import events, inheritance
+from agentops_otel.sessions.budget import Budget
 from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
 from agentops_otel.sessions.identity import (
@@ -77,7 +78,7 @@ class Session:
         self._outer: Context | None = None
         self._root = self._start_root()
         self._trace_id = self._root.get_span_context().trace_id
-        self.books = Books(self.session_id)
+        self.books = Books(self.session_id, budget=Budget.of(config))
         self.context = otel_context.set_value(SESSION_KEY, self.books, trace.set_span_in_context(self._root, Context()))
         self._open_books()
 
@@ -107,6 +108,7 @@ class Session:
     def move(self, ground: Ground, config: Configuration, *, announce: bool) -> None:
         """Go on upon another ground; `announce` it there, if that has not seen it begin."""
         self._ground, self.config, self.project_id = ground, config, config.project_id
+        self.books.budget = Budget.of(config)
         if config.trace_name is not None:
             self._root.update_name(config.trace_name)
         if announce:
@@ -151,13 +153,9 @@ class Session:
         return inheritance.environment(self.session_id, here.trace_id, here.span_id, sampled=here.trace_flags.sampled)
 
     def headers(self) -> dict[str, str]:
-        """HTTP headers that carry the session: W3C `traceparent` and `baggage`."""
+        """HTTP headers that carry the session: W3C `traceparent` and `baggage`, or what OTEL_PROPAGATORS names."""
         self.shared = True
-        here = self._here()
-        return {
-            "traceparent": inheritance.traceparent(here.trace_id, here.span_id, sampled=here.trace_flags.sampled),
-            "baggage": f"{inheritance.BAGGAGE_ITEM}={self.session_id}",
-        }
+        return inheritance.headers(self.session_id, self._here(), self._ground.faults)
 
     # --- during --------------------------------------------------------------------------------------
 

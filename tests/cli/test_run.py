@@ -136,6 +136,67 @@ def test_a_session_after_the_first_is_another(place):
     assert sorted(row.end_state for row, _ in stored(place.path)) == ["Failure", "Success"]
 
 
+WINS = {
+    "another store": ("store=other", 1, "Success"),
+    "another name": ("trace_name='mine'", 1, "Success"),
+    "no session": ("auto_start_session=False", 0, None),
+    "another session": ("inherited_session_id='0123456789abcdef0123456789abcdef'", 0, None),
+}
+
+
+@pytest.mark.parametrize(("settings", "kept", "state"), WINS.values(), ids=WINS)
+def test_the_programs_own_settings_win(place, settings, kept, state):
+    program = f"""
+        import logging, agentops_otel as a
+        logging.basicConfig()
+        other = {str(place.path / "other" / "sessions.db")!r}
+        first = a.get_session.__globals__["client"].sessions[0].session_id
+        session = a.init({settings}, tags=['mine'])
+        a.record(a.ActionEvent(action_type="after"))
+        print(first == getattr(session, "session_id", None))
+        a.end_session("Success")
+    """
+    place.write("app.py", program)
+    code, out, err = place.silently("app.py")
+    assert (code, out) == (0, f"{state == 'Success'}\n"), err
+    if "store" in settings:
+        assert stored(place.path) == []
+    found = stored(place.path / "other" if "store" in settings else place.path)
+    owned = [(row, records) for row, records in found if any(record.is_session for record in records)]
+    assert len(owned) == kept
+    for row, records in owned:
+        assert (row.end_state, list(row.tags), row.actions) == (state, ["mine"], 1)
+        assert len(records) == 2
+        assert ("mine" in {record.name for record in records}) == ("trace_name" in settings)
+
+
+def test_what_came_before_its_init_goes_where_it_says(place):
+    program = f"""
+        import time, agentops_otel as a
+        a.record(a.ActionEvent(action_type="before"))
+        time.sleep(0.5)
+        a.init(store={str(place.path / "other" / "sessions.db")!r})
+        a.record(a.ActionEvent(action_type="after"))
+    """
+    place.write("app.py", program)
+    assert place.silently("app.py") == (0, "", "")
+    assert stored(place.path) == []
+    ((row, records),) = stored(place.path / "other")
+    assert (row.actions, len(records)) == (2, 3)
+    assert row.end_state_reason == "process exited (code 0) without end_session"
+
+
+def test_a_program_that_starts_its_own_sessions_keeps_what_came_before(place):
+    place.write(
+        "app.py",
+        "import agentops_otel as a\na.record(a.ActionEvent(action_type='before'))\na.init(auto_start_session=False)\n"
+        "a.start_session()\na.end_session('Success')",
+    )
+    assert place.silently("app.py") == (0, "", "")
+    ends = {(row.end_state, row.end_state_reason, row.actions) for row, _ in stored(place.path)}
+    assert ends == {("Success", None, 0), ("Indeterminate", "the program starts its own sessions", 1)}
+
+
 CHILD = "import agentops_otel as a; a.record(a.ActionEvent(action_type='in the child'))"
 PARENTS = {
     "subprocess": "import subprocess, sys; subprocess.run([sys.executable, 'child.py'], check=True)",
