@@ -29,7 +29,7 @@ from agentops_otel.sessions.seat import Seats
 from agentops_otel.sessions.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentops_otel.delivery import Receiver
     from agentops_otel.sessions.ground import Ground
@@ -59,8 +59,7 @@ class Client:
         self._ground: Ground | None = None
         self._recorder: Recorder | None = None
         self._seats = Seats()
-        self._assumed = False
-        """Whether the configuration is not the program's own word."""
+        self._assumed = False  # whether the configuration is not the program's own word
         self._sessions: dict[str, Session] = {}
         self._ended: list[Session] = []
         self._ended_count = 0
@@ -208,13 +207,14 @@ class Client:
         *,
         inherited: str | None = None,
         config: Configuration | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> Session:
-        """A new session that is not current anywhere yet."""
+        """A new session that is not current anywhere yet; `environ` tells the span that an inherited one is below."""
         ground = self._ready()
         chosen = config or self.config
         if name is not None:
             chosen = replace(chosen, trace_name=name)
-        parent = inheritance.parent_told_by(os.environ, trace_id_of(inherited)) if inherited else None
+        parent = inheritance.parent_told_by(environ, trace_id_of(inherited)) if inherited else None
         session = Session(ground, chosen, [*tags_of(chosen.default_tags), *tags_of(tags)], inherited, parent)
         self._sessions[session.session_id] = session
         if session.books.budget is not None and self._recorder is not None:
@@ -241,7 +241,7 @@ class Client:
         return None
 
     def session(self, session_id: Any) -> Session | None:
-        """An open session by its id."""
+        """An open session."""
         try:
             return self._sessions.get(session_id_of(session_id))
         except ValueError:

@@ -54,6 +54,8 @@ TABLE: dict[str, set[str] | None] = {
     "autorun": {"functions", "client", "diagnosis", "sessions"},
     "langchain": {"functions", "client"},
     "demo": {FACE},
+    "testing": {"accounting", "client", "configuration", "conventions", "sessions"},
+    "web": {"client", "conventions", "sessions"},
     "cli": ALL,
     "__main__": {"cli"},
 }  # fmt: skip

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"agentops_otel": "agentops_otel", "agentops_otel_instrumentors": "instrumentors"}
+PACKAGES = {
+    "agentops_otel": "agentops_otel",
+    "agentops_otel_instrumentors": "instrumentors",
+    "agentops_otel_pytest": "pytest_plugin",
+}
 CORE = {
     "click",
     "genai-prices",

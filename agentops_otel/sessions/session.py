@@ -110,11 +110,15 @@ class Session:
         self._ground, self.config, self.project_id = ground, config, config.project_id
         self.books.budget = Budget.of(config)
         if config.trace_name is not None:
-            self._root.update_name(config.trace_name)
+            self.rename(config.trace_name)
         if announce:
             self._open_books()
         else:
             ground.processor.opened(self._trace_id, self.books, None)
+
+    def rename(self, name: str) -> None:
+        """Give it another name, while it runs."""
+        self._root.update_name(plain.text(name))
 
     def withdraw(self) -> None:
         """Let it never have been: nothing of it is kept."""
