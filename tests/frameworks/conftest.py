@@ -5,27 +5,13 @@ The first line of a folder's requirements.txt, `# needs: ...`, names the modules
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from apart import not_here
 from recorded import Recorded
 
-HERE = Path(__file__).parent
-
-
-def _is_here(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of `google.adk`, where there is no `google`
-        return False
-
-
-def _needs(requirements: Path) -> list[str]:
-    return requirements.read_text().splitlines()[0].removeprefix("# needs: ").split()
-
-
-collect_ignore = [file.parent.name for file in HERE.glob("*/requirements.txt") if not all(map(_is_here, _needs(file)))]
+collect_ignore = not_here(Path(__file__).parent)
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
-"""Other instrumentations of the same libraries: these tests run where they are installed, as in the matrix's own row."""
+"""Other tools in one process with ours: a folder for each, collected where it is installed; `scripts/others` runs all."""
 
-from importlib.util import find_spec
+import sys
+from pathlib import Path
 
-collect_ignore = [] if find_spec("openinference") else ["test_coexistence.py"]
+from apart import not_here
+
+sys.path.append(str(Path(__file__).parent))
+collect_ignore = not_here(Path(__file__).parent)
