@@ -130,9 +130,9 @@ def set_tags(tags: Any) -> None:
         session.set_tags(tags)
 
 
-def get_session(session_id: Any) -> Session | None:
-    """An open session by its id: str, UUID or hex."""
-    return client.session(session_id)
+def get_session(session_id: Any = None) -> Session | None:
+    """An open session by its id: str, UUID or hex; without one, the current session."""
+    return client.current(quiet=True) if session_id is None else client.session(session_id)
 
 
 def get_analytics(detailed: bool = False) -> dict[str, Any] | None:

@@ -20,11 +20,8 @@ from agentops_otel.sessions import events, inheritance
 from agentops_otel.sessions.budget import Budget
 from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
-from agentops_otel.sessions.identity import (
-    new_session_id,
-    root_context_of,
-    trace_id_of,
-)
+from agentops_otel.sessions.html import Analytics, session_html
+from agentops_otel.sessions.identity import new_session_id, root_context_of, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY, Books
 
 if TYPE_CHECKING:
@@ -295,14 +292,13 @@ class Session:
         """
         tally = self._tally()
         told = analytics(tally, self.duration, tally.cost if self.is_sampled else None)
-        return told | details(tally) if detailed else told
+        return Analytics(told | details(tally) if detailed else told)
 
     @property
     def duration(self) -> float:
         """Seconds since it began; up to its end, if it has ended."""
-        start = datetime.fromisoformat(self.init_timestamp)
         end = datetime.fromisoformat(self.end_timestamp) if self.end_timestamp else datetime.now(timezone.utc)
-        return max((end - start).total_seconds(), 0.0)
+        return max((end - datetime.fromisoformat(self.init_timestamp)).total_seconds(), 0.0)
 
     # --- end -----------------------------------------------------------------------------------------
 
@@ -394,6 +390,9 @@ class Session:
     ) -> None:
         """As `with`."""
         self.__exit__(kind, error, trace_back)
+
+    def _repr_html_(self) -> str:
+        return session_html(self)
 
     def __repr__(self) -> str:
         state = "running" if self.is_running else self.end_state

@@ -150,7 +150,7 @@ def test_the_programs_own_settings_win(place, settings, kept, state):
         import logging, agentops_otel as a
         logging.basicConfig()
         other = {str(place.path / "other" / "sessions.db")!r}
-        first = a.get_session.__globals__["client"].sessions[0].session_id
+        first = a.get_session().session_id
         session = a.init({settings}, tags=['mine'])
         a.record(a.ActionEvent(action_type="after"))
         print(first == getattr(session, "session_id", None))

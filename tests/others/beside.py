@@ -52,7 +52,9 @@ class Beside:
     """`seen` is what the other tool saw: (name, trace id, span id) of its spans; `row` and `records` are our session."""
 
     def __init__(self, tmp_path: Any, theirs: str, order: str, settings: str = "", **env: str) -> None:
-        ours = f"import agentops_otel as agentops\nagentops.init(auto_start_session=False, log_summary=False, {settings})"
+        ours = (
+            f"import agentops_otel as agentops\nagentops.init(auto_start_session=False, log_summary=False, {settings})"
+        )
         first, second = (theirs, ours) if order == ORDERS[0] else (ours, theirs)
         with Provider({"/v1/chat/completions": _answer}) as provider:
             self.out, self.err = run(

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from programs import stored
@@ -174,7 +174,7 @@ def test_a_test_may_cost_so_much(play):
 
 def test_junit_gets_the_figures(play, tmp_path):
     play("def test_it(ask): ask()", "--agentops", "--junit-xml=report.xml")
-    told = ElementTree.parse(tmp_path / "report.xml").iter("property")
+    told = ET.parse(tmp_path / "report.xml").iter("property")
     assert {item.get("name"): item.get("value") for item in told} == {
         "agentops.cost": "0.00021",
         "agentops.llm_calls": "1",

@@ -1,0 +1,104 @@
+"""Celery and RQ as their recipes in docs/workers.md say: each job is part of the session that asked for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from programs import stored
+
+PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "workers.md"
+
+
+def _recipe(name):
+    """The block of this file in the page."""
+    return re.search(rf'```python title="{name}"\n(.*?)```', PAGE.read_text(), re.DOTALL)[1]
+
+
+@pytest.fixture
+def env(tmp_path):
+    told = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AGENTOPS_"))}
+    return told | {"AGENTOPS_STORE": str(tmp_path / "sessions.db"), "PYTHONPATH": str(tmp_path), "AGENTOPS_STRICT": "1"}
+
+
+def _joined(tmp_path):
+    """The session of the program that asked, and the names of what happened in it."""
+    rows = {row.name: (row, records) for row, records in stored(tmp_path)}
+    (row, records) = rows["ask"]
+    return row, sorted(record.name for record in records if not record.is_session)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_celery(tmp_path, env, pool):
+    (tmp_path / "tasks.py").write_text(_recipe("tasks.py"))
+    (tmp_path / "ask.py").write_text(_recipe("ask.py"))
+    (tmp_path / "queue").mkdir()
+    env["CELERY_BROKER"] = "filesystem://"
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tasks",
+        "worker",
+        f"--pool={pool}",
+        "--concurrency=2",
+        "-l",
+        "ERROR",
+    ]
+    worker = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "ask.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+    finally:
+        worker.terminate()
+        out, _ = worker.communicate(timeout=60)
+    row, names = _joined(tmp_path)
+    assert (row.end_state, names) == ("Success", ["action squared", "action squared"]), out
+
+
+def test_rq(tmp_path, env):
+    import fakeredis  # noqa: PLC0415 - only here
+
+    server = fakeredis.TcpFakeServer(("127.0.0.1", 0))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    env["REDIS_URL"] = f"redis://127.0.0.1:{server.server_address[1]}"
+    (tmp_path / "jobs.py").write_text(_recipe("jobs.py"))
+    (tmp_path / "worker.py").write_text(_recipe("worker.py"))
+    (tmp_path / "enqueue.py").write_text(_recipe("enqueue.py"))
+    worker = subprocess.Popen(
+        [sys.executable, "worker.py"],
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "enqueue.py"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+        time.sleep(0.5)
+    finally:
+        worker.terminate()
+        out, _ = worker.communicate(timeout=60)
+        server.shutdown()
+    row, names = _joined(tmp_path)
+    assert (row.end_state, names) == ("Success", ["action squared", "action squared"]), out
