@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -137,8 +138,7 @@ class Client:
         self.config = config = self._usable(config)
         if config.log_level is not None:
             logger.setLevel(config.log_level.upper() if isinstance(config.log_level, str) else config.log_level)
-        built = pipeline.build(config, self.faults, self._seats, self.receivers)
-        self.pipeline = built
+        built = self.pipeline = pipeline.build(config, self.faults, self._seats, self.receivers)
         self._ground = built.ground(config, self.faults, self._session_ended, here)
         self._recorder = Recorder(
             built.tracer_of,
@@ -147,6 +147,7 @@ class Client:
             content=built.content,
             metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if config.metrics or Metrics.wanted() else None,
             enrich=built.processor.enrich_now,
+            is_untold=built.processor.is_untold,
         )
         built.processor.follow(model_called, self.registry.frameworks)
         if config.instrument_llm_calls:
@@ -242,10 +243,9 @@ class Client:
 
     def session(self, session_id: Any) -> Session | None:
         """An open session."""
-        try:
+        with suppress(ValueError):
             return self._sessions.get(session_id_of(session_id))
-        except ValueError:
-            return None
+        return None
 
     @property
     def recorder(self) -> Recorder | None:

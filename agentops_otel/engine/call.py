@@ -53,6 +53,8 @@ class Recorder:
     enrich: Callable[[Span], None] | None = None
     """Adds what accounting knows to the span of a billed call that can still be written."""
     open_streams: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+    is_untold: Callable[[Span], bool] = lambda _: False
+    """Whether this current span is somebody's whose spans never come here: then silence would lose what it is about."""
     ask: Callable[[], None] | None = None
     """Asked before a call that costs; what it raises is raised to the caller, for the program has asked for that."""
     seen_batches: set[str] = field(default_factory=set)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wrapt
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 
 from agentops_otel.engine.bodies import watch_body, watch_file
 from agentops_otel.engine.call import COVERED, WHOLE
@@ -222,7 +223,7 @@ class Instrumentor:
             current = otel_context.get_current()
             if current.get(WHOLE) == self.library:
                 return None
-            if not _SILENCE.isdisjoint(current) and any(current.get(key) for key in _SILENCE):
+            if not _SILENCE.isdisjoint(current) and _is_told(recorder, current):
                 return None
             return self.sent(operation, instance, arguments)
         except Exception as error:
@@ -283,6 +284,13 @@ class Instrumentor:
             if token is not None:
                 otel_context.detach(token)
         return self._settle(call, turns, answer)
+
+
+def _is_told(recorder: Recorder, current: Context) -> bool:
+    """Whether silence is asked for in this context, and not by a span of others that never comes here."""
+    if not any(current.get(key) for key in _SILENCE):
+        return False
+    return bool(current.get(COVERED)) or not recorder.is_untold(trace.get_current_span(current))
 
 
 def _is_session(value: Any) -> bool:

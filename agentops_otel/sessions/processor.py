@@ -169,6 +169,13 @@ class SessionProcessor(SpanProcessor):
             books = carried if carried is not None and carried.is_open else None
         return books if books is not None else self._ended.get(trace_id)
 
+    def is_untold(self, span: Any) -> bool:
+        """Whether a span is in a session that is open, and yet never came here: it is in another tracer provider."""
+        told = getattr(span, "attributes", None)
+        if told is None or span.get_span_context().trace_id not in self._open:
+            return False
+        return names.SESSION_ID not in told
+
     def on_end(self, span: ReadableSpan | OwnSpan) -> None:
         """Queue a span that ended; nothing else happens on this thread."""
         try:

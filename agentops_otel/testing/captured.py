@@ -144,7 +144,9 @@ def _session(session_id: str, records: list[SpanRecord]) -> CapturedSession:
 
 @contextmanager
 def captured() -> Iterator[CapturedSessions]:
-    """Keep what sessions run within the block, which is given them: `with captured() as sessions:`.
+    """Keep the sessions that run within a block.
+
+    `with captured() as sessions: ...; assert sessions.only.end_state == "Success"`.
 
     Where the program has not called `init()` yet, everything stays in memory, whatever `init()` says within the
     block, and all libraries are left as they were after it. Where it has, sessions go where they went, too.

@@ -29,8 +29,10 @@ def env(tmp_path):
 
 def _joined(tmp_path):
     """The session of the program that asked, and the names of what happened in it."""
-    rows = {row.name: (row, records) for row, records in stored(tmp_path)}
-    (row, records) = rows["ask"]
+    found = {
+        record.name: (row, records) for row, records in stored(tmp_path) for record in records if record.is_session
+    }
+    (row, records) = found["ask"]
     return row, sorted(record.name for record in records if not record.is_session)
 
 
