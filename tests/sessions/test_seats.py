@@ -48,7 +48,9 @@ def test_silence_is_kept(watched, ask, key, within):
             watched.client.pipeline.tracer.start_span("ours", context=watched.session.context),
             watched.session.context,
         ),
-        "a span of no session": trace.set_span_in_context(provider.get_tracer("theirs").start_span("theirs", context=Context())),
+        "a span of no session": trace.set_span_in_context(
+            provider.get_tracer("theirs").start_span("theirs", context=Context())
+        ),
     }
     token = otel_context.attach(otel_context.set_value(key, True, spans[within]))
     ask()
