@@ -97,7 +97,8 @@ def _extracted(headers: Mapping[str, str]) -> Context:
 
 
 def _is_traced(context: Context) -> bool:
-    return trace.get_current_span(context).get_span_context().is_valid
+    # A span that has ended may have been left behind in the context.
+    return trace.get_current_span(context).is_recording()
 
 
 def _named(context: Context) -> str | None:
