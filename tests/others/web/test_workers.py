@@ -1,4 +1,4 @@
-"""Celery and RQ as their recipes in docs/workers.md say: each job is part of the session that asked for it."""
+"""Celery as its recipe in docs/workers.md says: each job is part of the session that asked for it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -65,42 +63,5 @@ def test_celery(tmp_path, env, pool):
     finally:
         worker.terminate()
         out, _ = worker.communicate(timeout=60)
-    row, names = _joined(tmp_path)
-    assert (row.end_state, names) == ("Success", ["action squared", "action squared"]), out
-
-
-def test_rq(tmp_path, env):
-    import fakeredis  # noqa: PLC0415 - only here
-
-    server = fakeredis.TcpFakeServer(("127.0.0.1", 0))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    env["REDIS_URL"] = f"redis://127.0.0.1:{server.server_address[1]}"
-    (tmp_path / "jobs.py").write_text(_recipe("jobs.py"))
-    (tmp_path / "worker.py").write_text(_recipe("worker.py"))
-    (tmp_path / "enqueue.py").write_text(_recipe("enqueue.py"))
-    worker = subprocess.Popen(
-        [sys.executable, "worker.py"],
-        cwd=tmp_path,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        done = subprocess.run(
-            [sys.executable, "enqueue.py"],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
-        time.sleep(0.5)
-    finally:
-        worker.terminate()
-        out, _ = worker.communicate(timeout=60)
-        server.shutdown()
     row, names = _joined(tmp_path)
     assert (row.end_state, names) == ("Success", ["action squared", "action squared"]), out
