@@ -117,9 +117,10 @@ def test_each_test_is_a_session(play, tmp_path, workers):
     assert first == ["0.00042", "2", "2200", "test_it.py::test_two"]
     assert sorted(rest) == [["0.00021", "1", "1100", f"test_it.py::{name}"] for name in ("test_fails", "test_one")]
     assert last == ["0.00084", "4", "4400", "in", "all"]
-    found = {
-        row.name.partition("::")[2]: (row.end_state, row.end_state_reason, row.llm_calls) for row, _ in stored(tmp_path)
-    }
+    found = {}
+    for row, records in stored(tmp_path):
+        (root,) = [record for record in records if record.is_session]
+        found[root.name.partition("::")[2]] = (row.end_state, row.end_state_reason, row.llm_calls)
     assert found == {
         "test_one": ("Success", None, 1),
         "test_two": ("Success", None, 2),
