@@ -10,6 +10,7 @@ from typing_extensions import assert_type
 import agentops_otel as agentops
 from agentops_otel import (
     ActionEvent,
+    BudgetExceededError,
     Client,
     Configuration,
     ConfigurationError,
@@ -145,6 +146,6 @@ try:
     agentops.set_api_key("11111111-2222-3333-4444-555555555555")
     agentops.set_parent_key("11111111-2222-3333-4444-555555555555")
     agentops.print_validation_summary(agentops.validate_trace_spans())
-except (ConfigurationError, ValidationError):
+except (BudgetExceededError, ConfigurationError, ValidationError):
     agentops.end_all_sessions()
 agentops.stop_instrumenting()
