@@ -52,24 +52,29 @@ def request(model: Any, config: Any, *, stream: bool = False) -> Request:
         seed=read(config, "seed"),
         choice_count=read(config, "candidate_count"),
         reasoning_level=None if effort is None else str(word(effort)).lower(),
-        output_type=_FORMATS.get(str(read(config, "response_mime_type"))),
+        output_type=output_type(read(config, "response_mime_type")),
         service_tier=word(read(config, "service_tier")),
     )
 
 
+def output_type(mime_type: Any) -> str | None:
+    """What kind of answer is asked for, by its media type."""
+    return _FORMATS.get(str(mime_type))
+
+
 def usage(told: Any) -> Usage | None:
     """Usage: prompt counts include cached tokens; what tools brought in and thoughts are counted beside the rest."""
-    prompt, tools = _count(told, "prompt_token_count"), _count(told, "tool_use_prompt_token_count")
-    answer, thoughts = _count(told, "candidates_token_count"), _count(told, "thoughts_token_count")
+    prompt, tools = count(told, "prompt_token_count"), count(told, "tool_use_prompt_token_count")
+    answer, thoughts = count(told, "candidates_token_count"), count(told, "thoughts_token_count")
     if prompt is None and answer is None:
         return None
-    asked = _by_modality(told, "prompt_tokens_details", "tool_use_prompt_tokens_details")
-    cached = _by_modality(told, "cache_tokens_details")
-    answered = _by_modality(told, "candidates_tokens_details")
+    asked = by_modality(told, ("prompt_tokens_details", "tool_use_prompt_tokens_details"))
+    cached = by_modality(told, ("cache_tokens_details",))
+    answered = by_modality(told, ("candidates_tokens_details",))
     return Usage(
         input_tokens=None if prompt is None else prompt + (tools or 0),
         output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
-        cache_read_tokens=_count(told, "cached_content_token_count"),
+        cache_read_tokens=count(told, "cached_content_token_count"),
         reasoning_tokens=thoughts,
         audio_input_tokens=asked.get("AUDIO"),
         audio_cache_read_tokens=cached.get("AUDIO"),
@@ -80,17 +85,19 @@ def usage(told: Any) -> Usage | None:
     )
 
 
-def _count(told: Any, name: str) -> int | None:
+def count(told: Any, name: str) -> int | None:
+    """A count; None where there is no number."""
     value = read(told, name)
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _by_modality(told: Any, *lists: str) -> dict[str, int]:
+def by_modality(told: Any, lists: Iterable[str], field: str = "token_count") -> dict[str, int]:
+    """The counts of these lists by modality, which is written large."""
     counts: dict[str, int] = {}
     for item in (item for name in lists for item in listed(read(told, name))):
-        modality, count = word(read(item, "modality")), _count(item, "token_count")
-        if modality is not None and count is not None:
-            counts[modality] = counts.get(modality, 0) + count
+        modality, tokens = word(read(item, "modality")), count(item, field)
+        if modality is not None and tokens is not None:
+            counts[modality.upper()] = counts.get(modality.upper(), 0) + tokens
     return counts
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentops_otel_instrumentors import _gemini as gemini
+from agentops_otel_instrumentors import _gemini_interactions as interactions
 from opentelemetry.trace import SpanKind
 
 from agentops_otel.conventions import names
@@ -95,7 +96,7 @@ def _run_of(function: Any) -> Operation:
 
 
 class GoogleGenAIInstrumentor(Instrumentor):
-    """google-genai: generated content, whole and streamed, chats, embeddings, functions called automatically; Vertex.
+    """google-genai: generated content, chats, interactions, embeddings, functions called automatically; on Vertex too.
 
     The functions that a configuration offers as tools are run by the library, which then asks again: each answer is
     a call of its own, and each run a tool's.
@@ -113,6 +114,10 @@ class GoogleGenAIInstrumentor(Instrumentor):
             ("embed_content", _EMBED),
         )
     }
+    reached: ClassVar = {
+        f"google.genai.client:{prefix}Client.interactions": {"create": interactions.CREATE, "get": interactions.GET}
+        for prefix in ("", "Async")
+    }
     answers: ClassVar = ("google.genai.types:GenerateContentResponse.model_validate",)
 
     def server(self, instance: Any, arguments: Arguments) -> Server:
@@ -120,7 +125,7 @@ class GoogleGenAIInstrumentor(Instrumentor):
         del arguments
         if instance is None:  # a function of the user's
             return Server("")
-        return Server("gcp.vertex_ai" if instance.vertexai else self.provider)
+        return Server("gcp.vertex_ai" if getattr(instance, "vertexai", False) else self.provider)
 
     def given(self, arguments: Mapping[str, Any], record: Callable[[Any, Operation], Any]) -> Mapping[str, Any]:
         """The call with the user's functions as ones that record their runs."""

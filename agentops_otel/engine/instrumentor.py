@@ -65,6 +65,8 @@ class Instrumentor:
     """Methods above the targets that may be called with `session=`, as the targets themselves may."""
     made: ClassVar[Mapping[str, Mapping[str, Operation | None]]] = {}
     """For a library that makes its clients' classes as the program runs: `"module:Base"` to methods and operations."""
+    reached: ClassVar[Mapping[str, Mapping[str, Operation | None]]] = {}
+    """For a library that names no class of what a client has: `"module:Client.property"` to methods and operations."""
     answers: ClassVar[Sequence[str]] = ()
     """Functions that return each answer of a target whose operation has `begins`, where it returns but the last."""
 
@@ -83,7 +85,7 @@ class Instrumentor:
     @classmethod
     def operations(cls) -> list[Operation]:
         """The kinds of calls that are captured."""
-        made = [operation for methods in cls.made.values() for operation in methods.values()]
+        made = [told for methods in (*cls.made.values(), *cls.reached.values()) for told in methods.values()]
         return [operation for operation in (*cls.targets.values(), *made) if operation is not None]
 
     def instrument(self, recorder: Recorder) -> None:
@@ -97,6 +99,8 @@ class Instrumentor:
             self._try(face, lambda _: _in_its_session)
         for base, methods in self.made.items():
             self._try(f"{base}.__init__", functools.partial(self._made.watcher, base, methods))
+        for target, methods in self.reached.items():
+            self._try(target, functools.partial(self._passed, methods), self._made.around)
         for answer in self.answers:
             self._try(answer, lambda _: self._answer_seen)
 
@@ -142,19 +146,26 @@ class Instrumentor:
         """The answer that this error carries, where a library raises over one that it got; else None."""
         del error
 
-    def _try(self, target: str, wrapper_of: Callable[[Sequence[str]], Any]) -> None:
+    def _try(
+        self,
+        target: str,
+        wrapper_of: Callable[[Sequence[str]], Any],
+        wrapped_by: Callable[[Any, Any], Any] = wrapt.FunctionWrapper,
+    ) -> None:
         try:
-            self._wrap(target, wrapper_of)
+            self._wrap(target, wrapper_of, wrapped_by)
             self.found.append(target)
         except (ImportError, AttributeError):
             self.missing.append(target)
 
-    def _wrap(self, target: str, wrapper_of: Callable[[Sequence[str]], Any]) -> None:
+    def _wrap(
+        self, target: str, wrapper_of: Callable[[Sequence[str]], Any], wrapped_by: Callable[[Any, Any], Any]
+    ) -> None:
         module, _, path = target.partition(":")
         parent, name, method = wrapt.resolve_path(module, path)
         if any(method is ours for *_, ours in self._wrapped):
             return  # inherited from another target
-        ours = wrapt.FunctionWrapper(method, wrapper_of(parameters(parent, name)))
+        ours = wrapped_by(method, wrapper_of(parameters(parent, name)))
         self._wrapped.append((parent, name, vars(parent).get(name), ours))
         wrapt.apply_patch(parent, name, ours)
 
@@ -188,6 +199,16 @@ class Instrumentor:
             return turns.recorded(function, self._wrapper(operation, (), turns.context))
 
         return dict(turns.call.recorder.guarded("given", lambda: kwargs, self.given, kwargs, record))
+
+    def _passed(self, methods: Mapping[str, Operation | None], given: Sequence[str]) -> Callable[[Any], None]:
+        """What to do with each value of a property whose class has these methods."""
+        del given
+
+        def passed(value: Any) -> None:
+            if self.recorder is not None:
+                self.recorder.guarded("reached", dict, self._made.prepare, type(value), methods)
+
+        return passed
 
     def _answer_seen(self, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         del instance

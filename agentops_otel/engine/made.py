@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,23 @@ class MadeClasses:
             wrapped(*args, **kwargs)
 
         return init
+
+    @staticmethod
+    def around(reached: Any, passed: Callable[[Any], None]) -> property:
+        """The property, each value of which is `passed` on its way to who asks for it.
+
+        Raises:
+            AttributeError: it is no property.
+        """
+        get = reached.fget
+
+        @functools.wraps(get)
+        def value(instance: Any) -> Any:
+            told = get(instance)
+            passed(told)
+            return told
+
+        return property(value, reached.fset, reached.fdel, reached.__doc__)
 
     def prepare(self, kind: type, methods: Mapping[str, Operation | None]) -> None:
         """Wrap the methods that this class itself has; once."""

@@ -3,7 +3,8 @@
 A file `replay_<library>.py` declares `LIBRARY` (import name), `FAMILIES` (folders of recordings), `OPERATIONS` (those that
 make a span), `ERRORS` (what the library raises), `send(provider, exchange)`, which makes the recorded request again with
 the real library, and, where there is need, `is_mine(exchange)` (else all are), `is_silent(exchange)` (True where no span
-is to be made) and `told(want)`, which brings the printed figures under the conventions' rule.
+is to be made) and `told(want)`, which brings the printed figures under the conventions' rule. `ELSEWHERE` are parts of the
+addresses at which a library asks in recordings of other families: a conversation may go from one provider to another.
 """
 
 from __future__ import annotations
@@ -37,20 +38,27 @@ def modules() -> list[ModuleType]:
 
 
 def files() -> list[tuple[ModuleType, Path]]:
-    """Each recording with the module that replays it."""
+    """Each recording with each module that replays exchanges of it."""
+    found = modules()
     return [
         (module, file)
-        for module in modules()
-        for family in module.FAMILIES
-        for file in sorted((RECORDINGS / family).glob("*.json"))
+        for file in sorted(RECORDINGS.glob("*/*.json"))
+        for module in found
+        if file.parent.name in module.FAMILIES or exchanges(module, file)
     ]
+
+
+def _is_mine(module: ModuleType, family: str, exchange: dict[str, Any]) -> bool:
+    mine: bool = getattr(module, "is_mine", lambda _: True)(exchange)
+    url = exchange["request"]["url"]
+    hosts = () if family in module.FAMILIES else getattr(module, "ELSEWHERE", ())
+    return mine and (family in module.FAMILIES or any(host in url for host in hosts))
 
 
 def exchanges(module: ModuleType, file: Path) -> list[tuple[int, dict[str, Any], dict[str, Any] | None]]:
     """(number, exchange, what is expected of it or None where it is no model call) of what this library asked."""
     recording = json.loads(file.read_text())
     expected = {item["exchange"]: item for item in recording["expected"]}
-    is_mine = getattr(module, "is_mine", lambda _: True)
     is_silent = getattr(module, "is_silent", lambda _: False)
     listed = []
     for number, exchange in enumerate(recording.get("exchanges", ())):
@@ -59,7 +67,7 @@ def exchanges(module: ModuleType, file: Path) -> list[tuple[int, dict[str, Any],
             want = None
         if want is not None and want["status"] >= 400 and not want["error"]:
             want = {**want, "error": str(want["status"])}  # the body names no error that the index knows
-        if is_mine(exchange):
+        if _is_mine(module, file.parent.name, exchange):
             listed.append((number, exchange, want))
     return listed
 

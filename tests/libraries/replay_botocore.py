@@ -25,6 +25,7 @@ OPERATIONS = {
     "invoke_model_with_response_stream",
     "retrieve_and_generate",
 }
+ELSEWHERE = ("bedrock-runtime.",)
 
 _MODEL = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)$")
 

@@ -14,6 +14,7 @@ LIBRARY = "cohere"
 FAMILIES = ("cohere",)
 OPERATIONS = {"v1.chat", "v2.chat", "v2.embed", "rerank"}
 ERRORS = (ApiError,)
+ELSEWHERE = ("api.cohere.com",)
 
 
 def send(provider: Provider, exchange: dict[str, Any]) -> None:

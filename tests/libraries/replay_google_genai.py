@@ -15,7 +15,8 @@ from agentops_otel.demo.provider import Provider
 LIBRARY = "google.genai"
 FAMILIES = ("google-genai", "vertex")
 ERRORS = (errors.APIError,)
-OPERATIONS = {"generateContent", "generateContent.stream", "embedContent"}
+OPERATIONS = {"generateContent", "generateContent.stream", "embedContent", "interactions"}
+ELSEWHERE = ("generativelanguage.googleapis.com/v1beta/models/",)
 
 _METHOD = re.compile(
     r"/models/([^/:]+):(generateContent|streamGenerateContent\?alt=sse|batchEmbedContents|countTokens)$"
@@ -23,16 +24,20 @@ _METHOD = re.compile(
 
 
 def is_mine(exchange: dict[str, Any]) -> bool:
-    """Whether this library asks so; the rest is asked by others, or of its caches and interactions."""
-    return _METHOD.search(exchange["request"]["url"]) is not None
+    """Whether this library asks so; the rest is asked by others, or makes a cache."""
+    url = exchange["request"]["url"]
+    return _METHOD.search(url) is not None or url.endswith("/interactions")
 
 
 def send(provider: Provider, exchange: dict[str, Any]) -> None:
     """Make the recorded request again."""
     found = _METHOD.search(exchange["request"]["url"])
-    assert found is not None
-    model, method = found.groups()
     body = json.loads(exchange["request"]["body"])
+    if found is None:
+        with _client(provider, vertex=False) as client:
+            client.interactions.create(**body)
+        return
+    model, method = found.groups()
     config = {**body.get("generationConfig", {}), "cachedContent": body.get("cachedContent")}
     if "systemInstruction" in body:
         config["systemInstruction"] = body["systemInstruction"]
@@ -66,6 +71,7 @@ def told(want: dict[str, Any]) -> dict[str, Any]:
         return want
     if want["operation"] == "embedContent" and "usage_metadata" not in types.EmbedContentResponse.model_fields:
         return {**want, "input": None}  # older versions leave it out
-    tools = (want["raw"] or {}).get("toolUsePromptTokenCount", 0)
+    raw = want["raw"] or {}
+    tools = raw.get("toolUsePromptTokenCount", 0) or raw.get("total_tool_use_tokens", 0)
     parts = [count for count in (want["output"], want["reasoning"]) if count is not None]
     return {**want, "input": want["input"] + tools, "output": sum(parts) if parts else None}

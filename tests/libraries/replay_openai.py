@@ -27,6 +27,7 @@ OPERATIONS = {
     "messages",
     "assistants",
 }
+ELSEWHERE = ("api.openai.com", "api.anthropic.com")
 
 
 def is_mine(exchange: dict[str, Any]) -> bool:

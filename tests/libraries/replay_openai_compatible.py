@@ -14,6 +14,7 @@ LIBRARY = "openai"
 FAMILIES = ("deepseek", "openrouter", "openai-compatible", "zai")
 ERRORS = (openai.APIError,)
 OPERATIONS = {"chat.completions", "responses"}
+ELSEWHERE = ("bedrock-mantle.", "generativelanguage.googleapis.com/v1beta/openai/", "openrouter.ai")
 
 
 def send(provider: Provider, exchange: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
-from rows import Row
+from rows import Row, answered
 
 from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer
@@ -105,7 +105,75 @@ def _chat(client):
     return client.chats.create(model="gemini-2.5-flash", config=CONFIG).send_message("Hi")
 
 
+INTERACTION = {"id": "v1_1", "model": "gemini-2.5-flash", "object": "interaction", "service_tier": "standard"}
+INTERACTION_USAGE = {
+    "total_input_tokens": 20,
+    "total_tool_use_tokens": 2,
+    "total_cached_tokens": 4,
+    "total_output_tokens": 5,
+    "total_thought_tokens": 7,
+    "total_tokens": 34,
+}
+SAID = {"type": "model_output", "content": [{"type": "text", "text": "Hello!"}]}
+
+
+def events(*told):
+    return Answer(
+        headers={"content-type": "text/event-stream"},
+        chunks=[b"data: " + Answer.json(item).body.encode() + b"\n\n" for item in told],
+    )
+
+
+def _interact(client, **more):
+    return client.interactions.create(
+        model="gemini-2.5-flash",
+        input="Hi",
+        system_instruction="Be brief.",
+        generation_config={"temperature": 0.5, "max_output_tokens": 64},
+        **more,
+    )
+
+
+_BEGINNING = [
+    {"event_type": "interaction.created", "interaction": {**INTERACTION, "status": "in_progress"}},
+    {"event_type": "step.start", "index": 0, "step": {"type": "model_output", "content": []}},
+    {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "Hel"}},
+]
+INTERACTIONS = Row(
+    id="gemini-interactions",
+    make=gemini,
+    call=_interact,
+    stream=lambda client: _interact(client, stream=True),
+    whole=Answer.json({**INTERACTION, "status": "completed", "usage": INTERACTION_USAGE, "steps": [SAID]}),
+    streamed=events(
+        *_BEGINNING,
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "lo!"}},
+        {"event_type": "step.stop", "index": 0},
+        {
+            "event_type": "interaction.completed",
+            "interaction": {**INTERACTION, "status": "completed", "usage": INTERACTION_USAGE},
+        },
+    ),
+    broken=events(*_BEGINNING, {"event_type": "error", "error": {"code": "503", "message": "overloaded"}}),
+    expected={
+        names.OPERATION_NAME: "generate_content",
+        names.PROVIDER_NAME: "gcp.gemini",
+        names.REQUEST_MODEL: "gemini-2.5-flash",
+        names.RESPONSE_MODEL: "gemini-2.5-flash",
+        names.RESPONSE_ID: "v1_1",
+        names.REQUEST_TEMPERATURE: 0.5,
+        names.REQUEST_MAX_TOKENS: 64,
+        names.INPUT_TOKENS: 22,
+        names.OUTPUT_TOKENS: 12,
+        names.CACHE_READ_TOKENS: 4,
+        names.REASONING_TOKENS: 7,
+        names.OUTPUT_MESSAGES: answered("stop", {"type": "text", "content": "Hello!"}),
+    },
+    stream_expected={names.REQUEST_STREAM: True},
+)
+
 ROWS = [
+    INTERACTIONS,
     _row("gemini", gemini, _generate, _stream, "gcp.gemini"),
     _row("gemini-chat", gemini, _chat, None, "gcp.gemini"),
     _row("gemini-vertex", vertex, _generate, _stream, "gcp.vertex_ai"),
