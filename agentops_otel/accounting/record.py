@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names
@@ -49,6 +49,21 @@ class SpanRecord:
     def is_session(self) -> bool:
         """Whether this is the root span of a session."""
         return self.attributes.get(names.SPAN_KIND) == names.KIND_SESSION
+
+
+def rejoined(records: Sequence[SpanRecord]) -> Sequence[SpanRecord]:
+    """The records, those below a span that was left out for another of the same call as being below that other one."""
+    kept = {
+        link.get("span_id"): record.span_id
+        for record in records
+        for link in record.links
+        if (link.get("attributes") or {}).get(names.SAME_CALL) is True
+    }
+    if not kept:
+        return records
+    return [
+        replace(record, parent_id=kept[record.parent_id]) if record.parent_id in kept else record for record in records
+    ]
 
 
 def uuid_form(trace_id: str) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.accounting.record import ERROR, SpanRecord
+from agentops_otel.accounting.record import ERROR, SpanRecord, rejoined
 from agentops_otel.conventions import names
 from agentops_otel.conventions.attributes import read_text, read_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agentops_otel.conventions.model import Usage
 
@@ -137,7 +137,7 @@ class Tally:
     def of(cls, records: Iterable[SpanRecord]) -> Tally:
         """The tally of all these records, whatever their order."""
         tally = cls()
-        for record in _children_first(list(records)):
+        for record in _children_first(rejoined(list(records))):
             tally.add(record)
         return tally
 
@@ -295,7 +295,7 @@ def _source_of(attributes: Mapping[str, Any]) -> tuple[str, str]:
     return str(attributes.get(names.PROVIDER_NAME) or ""), str(model)
 
 
-def _children_first(records: list[SpanRecord]) -> list[SpanRecord]:
+def _children_first(records: Sequence[SpanRecord]) -> list[SpanRecord]:
     """The order in which records are folded: the deeper first, for a child may end after its parent; then by end.
 
     Events of errors come after the spans beside them, which may have reported the same. Fetches come last: what

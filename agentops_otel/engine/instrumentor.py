@@ -38,7 +38,7 @@ _SILENCE = frozenset(
     }
 )
 
-_STREAMS = (("__next__",), ("__anext__",), ("__iter__", "close"), ("__aiter__", "aclose"))
+_STREAMS = (("__next__",), ("__anext__",), ("__iter__", "close"), ("__aiter__", "aclose"), ("__aiter__", "cancel"))
 """Methods by which a stream is known; some make an iterator for each reader, and have to be closed."""
 
 _PLAIN, _AWAITABLE, _STREAM, _RAW, _GENERATOR, _ASYNC_GENERATOR = range(6)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WATCH = "_agentops_otel_watch"
 """Where a stream keeps its watch."""
-_HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
+_HOOKS = ("close", "aclose", "cancel", "iter_bytes", "aiter_bytes")
 """What a response has of ours while it is read."""
 _ABSENT = object()
 
@@ -146,7 +146,7 @@ def watch(stream: Any, call: Call, classes: StreamClasses) -> None:
 
 
 def on_close(source: Any, watcher: Watch) -> None:
-    """Tell the watcher before `source.close()` and `source.aclose()`, on this one object; then leave it as it was."""
+    """Tell the watcher before `close()` and `aclose()` of this one object, or `cancel()`; then leave it as it was."""
     kind = type(source)
     # The object holds its hooks, and they hold it until it is closed: a weak reference is dead already when the
     # garbage collector lets a dropped stream close its response. The watcher goes with its stream, not with this.
@@ -167,7 +167,11 @@ def on_close(source: Any, watcher: Watch) -> None:
         leave()
         return await kind.aclose(source)
 
-    for name, hooked in (("close", close), ("aclose", aclose)):
+    def cancel() -> Any:
+        leave()
+        return kind.cancel(source)
+
+    for name, hooked in (("close", close), ("aclose", aclose), ("cancel", cancel)):
         if callable(getattr(kind, name, None)):
             setattr(source, name, functools.wraps(getattr(kind, name))(hooked))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agentops_otel.accounting.record import ERROR
+from agentops_otel.accounting.record import ERROR, rejoined
 from agentops_otel.accounting.tally import cost_of
 from agentops_otel.conventions import names
 from agentops_otel.conventions.attributes import read_usage
@@ -61,6 +61,7 @@ class Node:
 
 def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
     """Every record once, parents before children, siblings by their start."""
+    records = rejoined(records)
     listing = Listing.of(records)
     calls = {id(record) for record in listing.llm_records}
     tools = {id(record) for record in listing.tool_records}

@@ -90,6 +90,10 @@ class Doubles:
         around = self._open.get(parent_id) if parent_id is not None else None
         return around is not None and not is_ours and bool(library & around[0])
 
+    def leaves_out(self, span_id: int) -> bool:
+        """Whether a span is left out for another one of the same call."""
+        return span_id in self._left_out
+
     def kept_parent(self, parent_id: str | None) -> str | None:
         """The parent that a span has in the session: the next one above that is kept."""
         while parent_id is not None and int(parent_id, 16) in self._left_out:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from agentops_otel.accounting.dialects import tells_of_call, translate
@@ -150,10 +151,21 @@ class SessionProcessor(SpanProcessor):
                     span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
             if self._doubles.started(span):
                 self._on_model_call()
+                self._tie(span, parent_context)
             if not self.prices.loaded and not self.wants_prices:
                 self._ask_for_prices(span)
         except Exception as error:
             self.faults.note("processor.on_start", error)
+
+    def _tie(self, span: Span | OwnSpan, parent_context: Context | None) -> None:
+        """A call over MCP is known to the server by the id of a span that is left out: the one that is kept links it."""
+        context = span.context
+        if (
+            context is not None
+            and names.MCP_METHOD in (span.attributes or {})
+            and self._doubles.leaves_out(context.span_id)
+        ):
+            trace.get_current_span(parent_context).add_link(context, {names.SAME_CALL: True})
 
     def _ask_for_prices(self, span: Span | OwnSpan) -> None:
         """A model is being called: by the time it answers, another thread has loaded the prices."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.record import SpanRecord
 
 _TOKENS: Final = tuple(Part().tokens)
-_BARE: Final = {"content", "events", "links"}
+_BARE: Final = {"content", "events"}
 _SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
 _BARE_SPANS: Final = ", ".join("NULL" if name in _BARE else f"spans.{name}" for name in rows.SPAN_COLUMNS)
 SUMMARY: Final = ", ".join(f"s.{name}" for name in rows.SUMMARY_COLUMNS)
@@ -83,7 +83,7 @@ class Made:
 def load(connection: sqlite3.Connection, session_id: str, *, bare: bool) -> tuple[int, list[SpanRecord]]:
     """The records of a session by start time, and the count of its changes that they stand for.
 
-    Bare ones are without what no statistic needs: contents, events, links. The caller's transaction makes both belong
+    Bare ones are without what no statistic needs: contents and events. The caller's transaction makes both belong
     together.
     """
     columns = _BARE_SPANS if bare else _SPANS

@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("comparison", "replay")
 from comparison import Comparison, Stage  # noqa: E402
 
 # Tests of one library alone, where the contract and the recordings have no shape for it.
-collect_ignore = [f"test_{library}.py" for library in ("mcp", "xai_sdk") if find_spec(library) is None]
+collect_ignore = [f"test_{library}.py" for library in ("mcp", "vertexai", "xai_sdk") if find_spec(library) is None]
 
 
 def pytest_configure(config):

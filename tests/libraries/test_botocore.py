@@ -158,8 +158,7 @@ def test_two_counts_that_differ_are_both_told(stage, watched):
 
 
 def recorded(name):
-    (file,) = (RECORDINGS / "bedrock").glob(f"{name}*.json")
-    return json.loads(file.read_text())["exchanges"][0]
+    return json.loads((RECORDINGS / "bedrock" / f"{name}.json").read_text())["exchanges"][0]
 
 
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not beside this checkout")
@@ -167,7 +166,7 @@ needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recor
 
 @needs_recordings
 def test_an_agent(watched):
-    exchange = recorded("test-routing-classifier-trace")
+    exchange = recorded("test-routing-classifier-trace-7c5326a2")
     with Provider([answer(exchange)]) as provider:
         told = client("bedrock-agent-runtime", provider.url).invoke_agent(
             agentId="U8", agentAliasId="HL", sessionId="s1", inputText="What is 1 + 1?", enableTrace=True
@@ -182,7 +181,7 @@ def test_an_agent(watched):
 
 @needs_recordings
 def test_a_retrieval(watched):
-    exchange = recorded("bedrock-agent-rag")
+    exchange = recorded("bedrock-agent-rag-bedrockagent-rag-instrumentation-attribute-ecc04471")
     with Provider([answer(exchange)]) as provider:
         told = client("bedrock-agent-runtime", provider.url).retrieve(
             knowledgeBaseId="KB12345678", retrievalQuery={"text": "What is Task Decomposition?"}

@@ -1,0 +1,14 @@
+"""Vertex AI's API, version 1, which the vertexai SDK asks too."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from agentops_otel_instrumentors._vertex import VertexInstrumentor
+
+
+class VertexV1Instrumentor(VertexInstrumentor):
+    """google-cloud-aiplatform: contents generated on Vertex AI, whole and streamed, and embeddings (`predict`)."""
+
+    library = "google.cloud.aiplatform_v1"
+    targets: ClassVar = VertexInstrumentor.clients(library)
