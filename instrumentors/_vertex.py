@@ -116,7 +116,7 @@ class VertexInstrumentor(Instrumentor):
     """A version of Vertex AI's API: generated content, whole and streamed, and embeddings by `predict`."""
 
     distribution = "google-cloud-aiplatform"
-    requires = ">=1.71,<3"
+    requires = ">=1.100,<3"
     provider = "gcp.vertex_ai"
 
     @classmethod

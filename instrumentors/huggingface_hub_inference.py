@@ -116,7 +116,7 @@ class HuggingFaceInstrumentor(Instrumentor):
     """huggingface_hub: chat and text generation, whole and streamed, embeddings; any `provider` or endpoint."""
 
     library = "huggingface_hub.inference"
-    requires = ">=2.4,<3"
+    requires = ">=1,<3"
     provider = "huggingface"
     targets: ClassVar = {
         f"huggingface_hub:{prefix}InferenceClient.{method}": operation

@@ -129,7 +129,7 @@ class OllamaInstrumentor(Instrumentor):
     """ollama: chat and completions, whole and streamed; embeddings. By a client, or by the module's own functions."""
 
     library = "ollama"
-    requires = ">=0.6.3,<0.7"
+    requires = ">=0.4.8,<0.7"
     provider = "ollama"
     # The module's functions are methods of a client that it made when it was imported: they are not looked up again.
     targets: ClassVar = {

@@ -158,7 +158,7 @@ class SessionProcessor(SpanProcessor):
             self.faults.note("processor.on_start", error)
 
     def _tie(self, span: Span | OwnSpan, parent_context: Context | None) -> None:
-        """A call over MCP is known to the server by the id of a span that is left out: the one that is kept links it."""
+        """The server knows a call over MCP by the id of a span that is left out: the one that is kept links to it."""
         context = span.context
         if (
             context is not None

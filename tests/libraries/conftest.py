@@ -27,8 +27,9 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """What a library leaks is not a fault of its test."""
     for item in items:
-        row = getattr(item, "callspec", None) and item.callspec.params.get("row")
-        if getattr(row, "leaks", False):
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        leaks = getattr(given.get("row"), "leaks", False) or getattr(given.get("module"), "LEAKS", False)
+        if leaks or getattr(item.module, "LEAKS", False):
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 

@@ -3,8 +3,9 @@
 A file `replay_<library>.py` declares `LIBRARY` (import name), `FAMILIES` (folders of recordings), `OPERATIONS` (those that
 make a span), `ERRORS` (what the library raises), `send(provider, exchange)`, which makes the recorded request again with
 the real library, and, where there is need, `is_mine(exchange)` (else all are), `is_silent(exchange)` (True where no span
-is to be made) and `told(want)`, which brings the printed figures under the conventions' rule. `ELSEWHERE` are parts of the
-addresses at which a library asks in recordings of other families: a conversation may go from one provider to another.
+is to be made), `LEAKS` (the library leaves connections to the garbage collector) and `told(want)`, which brings the
+printed figures under the conventions' rule. `ELSEWHERE` are parts of the addresses at which a library asks in recordings
+of other families: a conversation may go from one provider to another.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from comparison import held
 from agentops_otel.demo.provider import Provider
 
 LIBRARY = "ollama"
+LEAKS = not hasattr(ollama.Client, "close")
 FAMILIES = ("ollama",)
 OPERATIONS = {"api.chat", "api.generate", "api.embed", "api.embeddings"}
 ERRORS = (ollama.ResponseError,)

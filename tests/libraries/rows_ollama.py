@@ -11,6 +11,7 @@ from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer
 
 LIBRARY = "ollama"
+LEAKS = not hasattr(ollama.Client, "close")  # before 0.6.2
 COUNTS = {"prompt_eval_count": 26, "eval_count": 7, "total_duration": 9}
 CALL = {"function": {"name": "ferry", "arguments": {"to": "Lisbon"}}}
 
@@ -53,7 +54,7 @@ CHAT_EXPECTED = _expected(
         names.REQUEST_STOP_SEQUENCES: (".",),
         names.OUTPUT_MESSAGES: answered(
             "stop",
-            {"type": "reasoning", "content": "A ferry."},
+            *([{"type": "reasoning", "content": "A ferry."}] if "thinking" in ollama.Message.model_fields else []),
             {"type": "text", "content": "At nine."},
             {"type": "tool_call", "name": "ferry", "id": None, "arguments": {"to": "Lisbon"}},
         ),
@@ -64,6 +65,7 @@ ROWS = [
     Row(
         id="ollama-chat",
         make=_client,
+        leaks=LEAKS,
         call=lambda client: client.chat(**CHAT_ARGUMENTS),
         stream=lambda client: client.chat(**CHAT_ARGUMENTS, stream=True),
         whole=Answer.json(
@@ -87,6 +89,7 @@ ROWS = [
     Row(
         id="ollama-generate",
         make=_client,
+        leaks=LEAKS,
         call=lambda client: client.generate("qwen3", "When?", system="Short.", format="json"),
         stream=lambda client: client.generate("qwen3", "When?", system="Short.", format="json", stream=True),
         whole=Answer.json({"model": "qwen3", "response": '{"at": 9}', **END}),
@@ -104,6 +107,7 @@ ROWS = [
     Row(
         id="ollama-embed",
         make=_client,
+        leaks=LEAKS,
         call=lambda client: client.embed(model="qwen3", input="Lisbon"),
         whole=Answer.json({"model": "qwen3", "embeddings": [[0.5, 0.25]], "prompt_eval_count": 26}),
         refused=Answer.json({"error": "no"}, status=400),
@@ -112,6 +116,7 @@ ROWS = [
     Row(
         id="ollama-embeddings",
         make=_client,
+        leaks=LEAKS,
         call=lambda client: client.embeddings("qwen3", "Lisbon"),
         whole=Answer.json({"embedding": [0.5, 0.25, 0.125]}),
         refused=Answer.json({"error": "no"}, status=400),

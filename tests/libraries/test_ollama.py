@@ -10,7 +10,7 @@ ollama = pytest.importorskip("ollama")
 
 from agentops_otel_instrumentors.ollama import OllamaInstrumentor  # noqa: E402
 from comparison import held  # noqa: E402
-from rows_ollama import ROWS  # noqa: E402
+from rows_ollama import LEAKS, ROWS  # noqa: E402, F401 - conftest looks for it
 
 from agentops_otel.conventions import names  # noqa: E402
 from agentops_otel.demo.provider import Provider  # noqa: E402
