@@ -59,7 +59,7 @@ def usage(told: Any) -> Usage | None:
     tools, thoughts = gemini.count(told, "total_tool_use_tokens"), gemini.count(told, "total_thought_tokens")
     if asked is None and answered is None:
         return None
-    parts = {
+    parts: dict[str, Any] = {
         f"{modality}_{side}_tokens": gemini.by_modality(told, lists, "tokens").get(modality.upper())
         for modality in _MODALITIES
         for side, lists in (
