@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import defaultdict
 from typing import Any
 
 from conftest import SHARED
 
 from agentops_otel.demo.provider import Answer, Provider
 
+NO_CALLS = {"messages.count_tokens", "countTokens", "mcp", "cachedContents", "responses.retrieve"}
+# What providers print beside the input, which has left it out, and beside the output.
+_BESIDE: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+_BESIDE |= {("input", operation): ["cached", "cache_write"] for operation in ("messages", "converse")}
+_BESIDE |= {("output", f"generateContent{more}"): ["reasoning"] for more in ("", ".stream")}
+
 
 class Recorded:
     """The exchanges of a recording, or those of the given numbers, answered in their order.
 
-    `input_tokens` and `output_tokens` are the sums of what the answers print, by the rule of OpenAI's bodies;
-    `calls` is how many of them are model calls.
+    `input_tokens` and `output_tokens` are the sums of what the answers print, by the conventions' rule; `calls` is
+    how many of them are model calls.
     """
 
     def __init__(self, file: str, numbers: tuple[int, ...] = ()) -> None:
         recording = json.loads((SHARED / "recordings" / file).read_text())
         chosen = numbers or tuple(range(len(recording["exchanges"])))
         self.provider = Provider([_answer(recording["exchanges"][number]) for number in chosen]).start()
-        self._expected = [item for item in recording["expected"] if item["exchange"] in chosen]
+        self.exchanges = [recording["exchanges"][number] for number in chosen]
+        self.expected = [item for item in recording["expected"] if item["exchange"] in chosen]
 
     def _sum(self, name: str) -> int:
-        return sum(item[name] or 0 for item in self._expected)
+        return sum(
+            (item[name] or 0) + sum(item[part] or 0 for part in _BESIDE[name, item["operation"]])
+            for item in self.expected
+        )
 
     @property
     def calls(self) -> int:
-        return len(self._expected)
+        return sum(item["operation"] not in NO_CALLS for item in self.expected)
 
     @property
     def input_tokens(self) -> int:

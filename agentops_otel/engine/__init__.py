@@ -1,5 +1,6 @@
 """Captures a call: the face that instrumentors are written on; it knows no library and no session."""
 
+from agentops_otel.engine.adopted import AdoptingProvider
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
@@ -8,6 +9,7 @@ from agentops_otel.engine.registry import Registry
 from agentops_otel.engine.runs import Run, Runs
 
 __all__ = [
+    "AdoptingProvider",
     "Arguments",
     "Call",
     "Instrumentor",

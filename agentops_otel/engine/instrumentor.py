@@ -72,6 +72,11 @@ class Instrumentor:
 
     told_by: ClassVar[Sequence[frozenset[str]]] = ()
     """Of a framework: the words in the scopes of others that tell of it, too. Their spans are left out for ours."""
+    emits: ClassVar[Sequence[frozenset[str]]] = ()
+    """Of a framework that makes spans itself: the words in its scopes. Its span of a model call is left out where a
+    client tells of that call right below."""
+    adopts: ClassVar[Sequence[str]] = ()
+    """The operations that those spans are of."""
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None

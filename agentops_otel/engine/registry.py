@@ -71,6 +71,10 @@ class Registry:
         """The words by which others name the frameworks that are instrumented here."""
         return [words for instrumentor in list(self._active.values()) for words in instrumentor.told_by]
 
+    def adopted(self) -> list[frozenset[str]]:
+        """The words in the scopes of the instrumented frameworks that make spans themselves."""
+        return [words for instrumentor in list(self._active.values()) for words in instrumentor.emits]
+
     def status(self) -> dict[str, dict[str, list[str]]]:
         """For each instrumented library the targets that were found in it and those it no longer has."""
         return {

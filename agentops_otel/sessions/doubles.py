@@ -44,13 +44,18 @@ class Doubles:
     Two spans are of one call where one is the other's child and both scopes name the same library: a client
     that traces itself, or another instrumentation beside ours. Ours is kept; between two others, the outer one.
     Of a framework that we tell of, all that others tell is told twice: `frameworks` gives the words in their scopes.
+    What an `adopted` framework itself tells of a model call is left out where a client, right below, tells of it; what
+    else is below it moves up in any case, for it may be over before the client is asked.
     """
 
     def __init__(self) -> None:
         self.frameworks: Callable[[], Iterable[frozenset[str]]] = tuple
+        self.adopted: Callable[[], Iterable[frozenset[str]]] = tuple
         self._open: dict[int, tuple[frozenset[str], bool, int | None]] = {}
         # Doubles, with their parents: what is below them moves up.
         self._left_out: OrderedDict[int, int | None] = OrderedDict()
+        # Spans that move up, with their new parents, until they are counted.
+        self._moved: dict[int, int | None] = {}
 
     def started(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has started; whether it is of a model call."""
@@ -64,12 +69,19 @@ class Doubles:
             return False
         self._open[span.context.span_id] = (library, is_ours, parent_id)
         around = self._open.get(parent_id) if parent_id is not None else None
-        if around is not None and library & around[0]:
+        if around is None:
+            return True
+        if self._is_adopted(around[0]) and not self._is_adopted(library):
+            self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
+        elif library & around[0]:
             if not is_ours:
                 self._leave_out(span.context.span_id, parent_id)
             elif not around[1]:
                 self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
         return True
+
+    def _is_adopted(self, library: frozenset[str]) -> bool:
+        return any(words <= library for words in self.adopted())
 
     def _leave_out(self, span_id: int, parent_id: int | None) -> None:
         self._left_out[span_id] = parent_id
@@ -84,18 +96,23 @@ class Doubles:
         self._open.pop(span_id, None)
         if span_id in self._left_out:
             return True
-        if not _is_call(span):
-            return False
         library, is_ours, parent_id = self._told(span)
         around = self._open.get(parent_id) if parent_id is not None else None
+        if around is not None and self._is_adopted(around[0]) and len(self._moved) < _KEPT:
+            self._moved[span_id] = around[2]
+        if not _is_call(span):
+            return False
         return around is not None and not is_ours and bool(library & around[0])
 
     def leaves_out(self, span_id: int) -> bool:
         """Whether a span is left out for another one of the same call."""
         return span_id in self._left_out
 
-    def kept_parent(self, parent_id: str | None) -> str | None:
+    def kept_parent(self, span_id: str, parent_id: str | None) -> str | None:
         """The parent that a span has in the session: the next one above that is kept."""
+        if self._moved and int(span_id, 16) in self._moved:
+            above = self._moved.pop(int(span_id, 16))
+            parent_id = None if above is None else f"{above:016x}"
         while parent_id is not None and int(parent_id, 16) in self._left_out:
             above = self._left_out[int(parent_id, 16)]
             parent_id = None if above is None else f"{above:016x}"

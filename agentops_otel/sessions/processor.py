@@ -107,10 +107,16 @@ class SessionProcessor(SpanProcessor):
         for books in self._open.values():
             books.tally = Tally()
 
-    def follow(self, on_model_call: Callable[[], None], frameworks: Callable[[], Iterable[frozenset[str]]]) -> None:
+    def follow(
+        self,
+        on_model_call: Callable[[], None],
+        frameworks: Callable[[], Iterable[frozenset[str]]],
+        adopted: Callable[[], Iterable[frozenset[str]]],
+    ) -> None:
         """Have each span of a model call told of as it starts, and leave out what is told twice of these frameworks."""
         self._on_model_call = on_model_call
         self._doubles.frameworks = frameworks
+        self._doubles.adopted = adopted
 
     # --- sessions come and go ------------------------------------------------------------------------
 
@@ -271,19 +277,28 @@ class SessionProcessor(SpanProcessor):
 
     def _count(self, span: ReadableSpan | OwnSpan | SpanRecord, size: int) -> None:
         record = _recorded(span)
-        record.parent_id = self._doubles.kept_parent(record.parent_id)
+        record.parent_id = self._doubles.kept_parent(record.span_id, record.parent_id)
         reckoned = reckon(translate(record), self.prices, start_time=record.start_time, aliases=self._aliases)
         record.attributes = reckoned.attributes
-        trace_id = int(record.trace_id, 16)
-        books = self._open.get(trace_id) or self._ended.get(trace_id)
-        if books is None:
-            session_id = record.attributes.get(names.SESSION_ID)
-            books = next((found for found in list(self._open.values()) if found.session_id == session_id), None)
+        books = self._books_named(record)
         if books is not None:
+            if record.attributes.get(names.SESSION_ID) != books.session_id:
+                # Others have a use of their own for the name: OpenInference writes a conversation's id over ours.
+                record.attributes = {**record.attributes, names.SESSION_ID: books.session_id}
             books.tally.add(record, reckoned.usage)
             if books.budget is not None:
                 books.budget.counted(books.tally)
         self._counted.append((record, size))
+
+    def _books_named(self, record: SpanRecord) -> Books | None:
+        """The books of the session that the record names; of its trace's, where it names none that is known here."""
+        trace_id = int(record.trace_id, 16)
+        books = self._open.get(trace_id) or self._ended.get(trace_id)
+        session_id = record.attributes.get(names.SESSION_ID)
+        if books is not None and books.session_id == session_id:
+            return books
+        known = [*list(self._open.values()), *list(self._ended.values())]
+        return next((found for found in known if found.session_id == session_id), books)
 
     def _let_go(self, size: int) -> None:
         if size:

@@ -64,6 +64,12 @@ def session(make_watched):
         ),
         # A framework's span is structure: it stays, and the client's call is the one that counts.
         ([("litellm", "framework", CALL), ("agentops_otel.openai", "ours", CALL)], ["  framework", "    ours"], 1),
+        # One that makes spans itself and is adopted is structure but for its model calls: a client's are told by the client.
+        ([("agentops_otel.pydantic_ai", "framework", CALL), ("agentops_otel.openai", "ours", CALL)], ["  ours"], 1),
+        ([("pydantic-ai", "framework", CALL), ("com.anthropic.sdk.python", "own", CALL)], ["  own"], 1),
+        ([("pydantic-ai", "outer", CALL), ("pydantic-ai", "inner", CALL)], ["  outer"], 1),
+        ([("pydantic-ai", "framework", CALL), ("pydantic-ai", "attempt", {})], ["  framework", "  attempt"], 1),
+        ([("pydantic-ai", "framework", CALL)], ["  framework"], 1),
         # What is no model call is nobody's double.
         (
             [("agentops_otel.openai", "ours", CALL), ("opentelemetry.instrumentation.openai", "http", {})],
@@ -92,10 +98,18 @@ def session(make_watched):
 )
 def test_kept(session, layers, kept, calls):
     watched, spans = session
+    watched.client.pipeline.processor._doubles.adopted = lambda: [frozenset({"pydantic", "ai"})]
     watched.foreign = watched.client.pipeline.provider.get_tracer
     lines, counted = spans(*layers)
     assert [line.split(" 5->")[0] for line in lines] == kept
     assert counted == calls
+
+
+def test_a_session_keeps_a_span_on_which_another_has_written_its_own_session_id(watched):
+    span = watched.client.pipeline.provider.get_tracer("other").start_span("x", context=watched.session.context)
+    span.set_attribute("session.id", "a conversation")
+    span.end()
+    assert watched.span.attributes["session.id"] == watched.session.session_id
 
 
 def test_nothing_is_remembered_of_calls_that_are_over(watched):

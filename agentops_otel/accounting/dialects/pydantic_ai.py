@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.dialects import messages, older
-from agentops_otel.accounting.dialects.table import AGENT, TOOL, Attributes, Dialect, parsed
+from agentops_otel.accounting.dialects.table import AGENT, TOOL, Attributes, Dialect, count, parsed
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentops_otel.accounting.record import SpanRecord
 
 _RUNS: Final = frozenset({"all_messages_events", "pydantic_ai.all_messages", "final_result"})
@@ -36,6 +39,7 @@ def _read(record: SpanRecord) -> Attributes:
     said: Attributes = dict(AGENT) if is_run else {}
     if isinstance(attributes.get("final_result"), str):
         said[names.OUTPUT_VALUE] = attributes["final_result"]
+    said.update(_conversation(attributes))
     told = parsed(attributes.get("events", attributes.get("all_messages_events")))
     if isinstance(told, list):
         events = [{"name": event.get("event.name"), "attributes": event} for event in told if isinstance(event, dict)]
@@ -45,6 +49,17 @@ def _read(record: SpanRecord) -> Attributes:
             if written is not None:
                 said[name] = written
     return said
+
+
+def _conversation(attributes: Mapping[str, Any]) -> Attributes:
+    """What an agent was asked in this run, and its last answer; the messages between them are those of its calls."""
+    told = parsed(attributes.get("pydantic_ai.all_messages"))
+    begin = count(attributes.get("pydantic_ai.new_message_index")) or 0
+    new = [message for message in told[begin:] if isinstance(message, dict)] if isinstance(told, list) else []
+    asked = list(takewhile(lambda message: message.get("role") != "assistant", new))
+    answered = [message for message in new[-1:] if message.get("role") == "assistant"]
+    found = ((names.INPUT_MESSAGES, asked), (names.OUTPUT_MESSAGES, answered))
+    return {name: messages.written(some) for name, some in found if some}
 
 
 DIALECT: Final = Dialect(
