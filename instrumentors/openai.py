@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentops_otel_instrumentors._openai_providers import PROVIDERS, local
 from agentops_otel_instrumentors._openai_routes import ROUTES
 from agentops_otel_instrumentors._stainless import StainlessInstrumentor
 
 from agentops_otel.engine import read
+
+if TYPE_CHECKING:
+    from agentops_otel.engine import Recorder
 
 
 class OpenAIInstrumentor(StainlessInstrumentor):
@@ -27,6 +32,16 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     routes: ClassVar = ROUTES
     providers: ClassVar = PROVIDERS
     clouds: ClassVar = {"AzureOpenAI": "azure.ai.openai", "BedrockOpenAI": "aws.bedrock"}
+
+    def instrument(self, recorder: Recorder) -> None:
+        """As any other; httpx2 is imported now, if it is installed.
+
+        openai 2 looks for it while it builds a request, and fails where another thread is importing it just then, as
+        ours does with the prices.
+        """
+        with suppress(ImportError):
+            import_module("httpx2")
+        super().instrument(recorder)
 
     def answered(self, error: BaseException) -> Any:
         """The completion that `parse` could not parse, cut off by its length or a filter: it is billed all the same."""
