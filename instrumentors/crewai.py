@@ -63,7 +63,7 @@ class CrewAIInstrumentor(Instrumentor):
     def _told(self, recorder: Recorder, source: Any, event: Any) -> None:
         kind = read_text(event, "type") or ""
         if kind in events.OPERATIONS:
-            self._begin(recorder, kind, source, event)
+            self._started(recorder, kind, source, event)
             return
         run_id = read(event, "started_event_id")
         if run_id is None:
@@ -77,7 +77,7 @@ class CrewAIInstrumentor(Instrumentor):
         else:
             self._runs.fail(recorder, run_id, error)
 
-    def _begin(self, recorder: Recorder, kind: str, source: Any, event: Any) -> None:
+    def _started(self, recorder: Recorder, kind: str, source: Any, event: Any) -> None:
         operation: Operation | None = events.OPERATIONS[kind]
         if kind == "flow_started" and type(source).__module__.startswith("crewai."):
             operation = None  # how an agent is made
