@@ -35,6 +35,8 @@ WHOLE = otel_context.create_key("agentops_otel-whole")
 """In the context of a call that is whole: the library whose calls are part of it."""
 COVERED = otel_context.create_key("agentops_otel-covered")
 """In the context of a call that covers what is asked on its way."""
+WHOSE = otel_context.create_key("agentops_otel-whose")
+"""In the context of a call: whose run it is."""
 
 
 @dataclass(slots=True)
@@ -256,6 +258,8 @@ def _within(span: Span, sent: Sent) -> Context:
     context = trace.set_span_in_context(span)
     if sent.operation.whole:
         context = otel_context.set_value(WHOLE, sent.library, context)
+    if sent.whose is not None:
+        context = otel_context.set_value(WHOSE, sent.whose, context)
     return otel_context.set_value(COVERED, True, context) if sent.operation.covers else context
 
 

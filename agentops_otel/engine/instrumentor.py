@@ -11,7 +11,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from agentops_otel.engine.bodies import watch_body, watch_file
-from agentops_otel.engine.call import COVERED, WHOLE
+from agentops_otel.engine.call import COVERED, WHOLE, WHOSE
+from agentops_otel.engine.echo import Echo
 from agentops_otel.engine.generators import agenerated, generated
 from agentops_otel.engine.made import MadeClasses, parameters
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
@@ -233,7 +234,7 @@ class Instrumentor:
         if recorder.ask is not None and sent.operation.billed:
             recorder.ask()
         try:
-            call = recorder.begin(sent, context)
+            call = recorder.begin(sent, context) if sent.operation.echo is None else Echo(recorder, sent)
             if call is not None and call.operation.carry is not None:
                 recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
             return call
@@ -251,7 +252,8 @@ class Instrumentor:
                 return None
             if not _SILENCE.isdisjoint(current) and _is_told(recorder, current):
                 return None
-            return self.sent(operation, instance, arguments)
+            sent = self.sent(operation, instance, arguments)
+            return None if sent is None or (sent.whose is not None and current.get(WHOSE) is sent.whose) else sent
         except Exception as error:
             recorder.faults.note("engine.begin", error)
             return None

@@ -43,6 +43,9 @@ class Operation:
     """Whether what the library itself asks on the way is part of it, and makes no spans of its own."""
     covers: bool = False
     """Whether the model calls that are made on its way, by whichever library, are part of it: it asks through them."""
+    echo: Callable[[Any], bool] | None = None
+    """For a framework's word on a model call, which gets a span only where no client told of the call: whether such an
+    answer tells of one at all, and was not kept from an earlier one."""
     title: str = ""
     """What its spans are called, where conventions say something else than operation and subject."""
     carry: Callable[[Arguments, Context], None] | None = None
@@ -86,3 +89,5 @@ class Sent:
     library: str = ""
     context: Context | None = None
     """Where it comes from, if not from what is current: a caller in another process."""
+    whose: Any = None
+    """Whose run it is, where the methods of one thing call each other: within its run they make no more spans."""

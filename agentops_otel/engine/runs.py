@@ -131,7 +131,8 @@ def peeled(context: Context) -> Context:
     return context
 
 
-def _around() -> Run | None:
+def around() -> Run | None:
+    """The run that the calling context carries, if it is still open there; else one above it."""
     run: Any = otel_context.get_value(RUN_KEY)
     while run is not None and not run.shelters:
         run = run.above
@@ -140,7 +141,7 @@ def _around() -> Run | None:
 
 def here() -> Context | None:
     """Where a span starts in the calling context, if a run that it carries says so; None stands for that context."""
-    run = _around()
+    run = around()
     return None if run is None else run.context(otel_context.get_current())
 
 
@@ -184,14 +185,14 @@ class Runs:
         if run_id in self._open:
             return None
         above = self._open.get(parent_id) if parent_id is not None else None
-        run = Run(above or _around(), sent if model else None)
+        run = Run(above or around(), sent if model else None)
         while len(self._open) >= _LIMIT:
             self._close_oldest()
         self._open[run_id] = run
         if model:
-            run.place = _below(run) or recorder.parent() or otel_context.get_current()
+            run.place = below(run) or recorder.parent() or otel_context.get_current()
         elif sent is not None:
-            run.start(recorder.begin(sent, _below(run)))
+            run.start(recorder.begin(sent, below(run)))
             recorder.open_streams.add(run)
         return run
 
@@ -233,5 +234,6 @@ class Runs:
         return run.end()
 
 
-def _below(run: Run) -> Context | None:
+def below(run: Run) -> Context | None:
+    """Where what begins with this run starts, if a run above it says so."""
     return None if run.above is None else run.above.context(otel_context.get_current())

@@ -11,6 +11,8 @@ import pytest
 from apart import not_here
 from recorded import Recorded
 
+from agentops_otel.demo.provider import Provider
+
 collect_ignore = not_here(Path(__file__).parent)
 
 
@@ -31,3 +33,21 @@ def recorded(monkeypatch):
     yield replay
     for item in opened:
         item.provider.close()
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """`answering(answer, ...)`: a provider with these answers, all of which the clients of the test ask for."""
+    opened: list[Provider] = []
+
+    def answer(*answers) -> Provider:
+        opened.append(Provider(list(answers)).start())
+        monkeypatch.setenv("OPENAI_BASE_URL", opened[-1].openai_url)
+        monkeypatch.setenv("OPENAI_API_BASE", opened[-1].openai_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+        return opened[-1]
+
+    yield answer
+    for provider in opened:
+        assert not provider.unanswered
+        provider.close()
