@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from agentops_otel.conventions.model import Content, Output, Request, Response
+    from agentops_otel.engine.call import Call
 
 Arguments = Mapping[str, Any]
 Fold = Callable[[Any, Any, bool], Any]
@@ -55,6 +56,8 @@ class Operation:
     begins: Callable[[Any, Any], bool | None] | None = None
     """For a library that may ask several times within one call: whether a chunk, or a whole answer (which `fold` takes
     too), belongs to another answer than `state`. None where nobody can tell: it does if a function was run between."""
+    follow: Callable[[Call], Fold] | None = None
+    """In place of `fold`: makes it for one call, where the chunks of a stream tell of work that is below the call."""
     each: Operation | None = None
     """For a stream whose chunks are whole answers, as a batch's results are: how to read each of them."""
 

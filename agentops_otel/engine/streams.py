@@ -26,6 +26,12 @@ _HOOKS = ("close", "aclose", "cancel", "iter_bytes", "aiter_bytes")
 _ABSENT = object()
 
 
+def fold_of(call: Call) -> Any:
+    """How the chunks of this call's stream are folded; None where only their number counts."""
+    follow = call.operation.follow
+    return call.operation.fold if follow is None else call.recorder.guarded("follow", lambda: None, follow, call)
+
+
 class Watch:
     """What has been read of one stream.
 
@@ -36,7 +42,7 @@ class Watch:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.fold: Any = call.operation.fold
+        self.fold: Any = fold_of(call)
         self.each = call.operation.each
         self.keep = call.recorder.content
         self.state: Any = None
@@ -73,14 +79,22 @@ class Watch:
     passed = take
     """What to do with each item that the reader gets."""
 
+    def _over(self) -> None:
+        """What was told of below the call ends before it."""
+        close = getattr(self.fold, "closed", None)
+        if close is not None:
+            self.call.recorder.guarded("closed", lambda: None, close)
+
     @guard
     def exhausted(self) -> None:
         """The stream came to its end."""
+        self._over()
         self.call.finish(self.state)
 
     @guard
     def failed(self, error: BaseException) -> None:
         """The stream broke."""
+        self._over()
         self.call.fail(error, self.state)
 
     @guard
@@ -92,10 +106,12 @@ class Watch:
         if error is not None and id(error) != self._outer_error and not isinstance(error, GeneratorExit):
             self.failed(error)
         else:
+            self._over()
             self.call.finish(self.state, complete=False)
 
     @guard
     def __del__(self) -> None:
+        self._over()
         if self.call.is_open:
             self.call.finish(self.state, complete=False)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 
 from agentops_otel.engine.call import guard
-from agentops_otel.engine.streams import Watch
+from agentops_otel.engine.streams import Watch, fold_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +86,7 @@ class Turns(Watch):
         call.finish(self.state)
         self.state, self._ran = None, False
         self.call = call.recorder.begin(call.sent, self.context, self._ready) or call
+        self.fold = fold_of(self.call)
 
     def recorded(self, function: Any, wrapper: Callable[..., Any]) -> Any:
         """One of the user's functions, of the same name and signature, whose runs are recorded by `wrapper`."""
