@@ -15,9 +15,9 @@ from agentops_otel.conventions.model import Content, Message, Part, Request, Res
 from agentops_otel.engine import Arguments, Instrumentor, Operation, Sent, Server, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from agentops_otel.engine import Call, Fold
+    from agentops_otel.engine import Call
 
 _ENDS = ("RunCompleted", "RunError", "RunCancelled", "RunPaused", "WorkflowCompleted", "WorkflowError")
 _CONTENT = {names.INVOKE_WORKFLOW: "TeamRunContent"}
@@ -55,7 +55,7 @@ def _said(answer: Any) -> Sequence[Message]:
     return [] if content is None else [Message("assistant", [Text(str(content))], None, "stop")]
 
 
-def _follow(call: Call) -> Fold:
+def _follow(call: Call) -> Callable[[Any, Any, bool], Any]:
     """Fold the events of a run, and end it with the one that ends it: readers within Agno do not always read on."""
     content = _CONTENT.get(call.operation.name, "RunContent")
 
@@ -88,7 +88,7 @@ def _run(name: str, kind: str, subject: str, **reading: Any) -> Operation:
             "name": name,
             "kind": kind,
             "span_kind": SpanKind.INTERNAL,
-            "request": lambda told: Request(**{subject: read_text(told["instance"], "name")}),
+            "request": lambda told: Request(**dict[str, Any]({subject: read_text(told["instance"], "name")})),
             "response": _ended,
             "follow": _follow,
             "content": lambda told: Content(_messages(told.get("input"))),

@@ -26,7 +26,7 @@ _CLIENT = f"{turns.LIBRARY}:ClaudeSDKClient"
 class ClaudeAgentInstrumentor(Instrumentor):
     """claude-agent-sdk: structure, usage and cost, all by the process that the SDK speaks to."""
 
-    library = turns.LIBRARY
+    library = "claude_agent_sdk"
     distribution = "claude-agent-sdk"
     requires = ">=0.2.80,<0.3"
     told_by = (frozenset({"claude", "agent"}), frozenset({"claude_agent_sdk"}))

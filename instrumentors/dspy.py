@@ -64,7 +64,7 @@ def _run(name: str, kind: str, subject: str, **reading: Any) -> Operation:
             "name": name,
             "kind": kind,
             "span_kind": SpanKind.INTERNAL,
-            "request": lambda told: Request(**{subject: _name(told)}),
+            "request": lambda told: Request(**dict[str, Any]({subject: _name(told)})),
             "response": lambda _: Response(),
             **reading,
         }

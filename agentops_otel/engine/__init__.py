@@ -3,7 +3,7 @@
 from agentops_otel.engine.adopted import AdoptingProvider
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor
-from agentops_otel.engine.operation import Arguments, Fold, Operation, Sent, Server
+from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import Shape, fields, listed, parsed, read, read_text
 from agentops_otel.engine.registry import Registry
 from agentops_otel.engine.runs import Run, Runs
@@ -12,7 +12,6 @@ __all__ = [
     "AdoptingProvider",
     "Arguments",
     "Call",
-    "Fold",
     "Instrumentor",
     "Operation",
     "Recorder",
