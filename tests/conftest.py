@@ -49,7 +49,7 @@ class Watched:
         self.memory = Memory()
         self.client = Client([self.memory])
         self.session: Session = self.client.init(  # type: ignore[assignment]
-            Configuration.read(isolated=True, log_summary=False, **settings)
+            Configuration.read(**{"isolated": True, "log_summary": False, **settings})
         )
 
     @property

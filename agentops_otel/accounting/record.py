@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names
 
@@ -64,6 +64,29 @@ def rejoined(records: Sequence[SpanRecord]) -> Sequence[SpanRecord]:
     return [
         replace(record, parent_id=kept[record.parent_id]) if record.parent_id in kept else record for record in records
     ]
+
+
+_WORDS: Final = frozenset(
+    {
+        *names.CONTENT,
+        names.TOOL_CALL_ARGUMENTS,
+        names.TOOL_CALL_RESULT,
+        names.RETRIEVAL_QUERY,
+        names.INPUT_VALUE,
+        names.OUTPUT_VALUE,
+    }
+)
+
+
+def without_words(record: SpanRecord, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """These attributes without what was said; of the record's events only exceptions stay, by their types."""
+    record.events = [
+        {**event, "attributes": {names.EXCEPTION_TYPE: (event.get("attributes") or {}).get(names.EXCEPTION_TYPE, "")}}
+        for event in record.events
+        if event.get("name") == "exception"
+    ]
+    record.status_message = None
+    return {name: value for name, value in attributes.items() if name not in _WORDS}
 
 
 def uuid_form(trace_id: str) -> str:

@@ -1,6 +1,6 @@
 """Captures a call: the face that instrumentors are written on; it knows no library and no session."""
 
-from agentops_otel.engine.adopted import AdoptingProvider
+from agentops_otel.engine.adopted import AdoptingProvider, add_content
 from agentops_otel.engine.call import Call, Recorder
 from agentops_otel.engine.instrumentor import Instrumentor
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
@@ -21,6 +21,7 @@ __all__ = [
     "Sent",
     "Server",
     "Shape",
+    "add_content",
     "fields",
     "listed",
     "parsed",

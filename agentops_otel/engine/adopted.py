@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
+from agentops_otel.conventions.messages import write_content, write_output
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from agentops_otel.conventions.model import Content, Output
     from agentops_otel.engine.call import Recorder
 
 
@@ -72,3 +75,15 @@ class _AdoptingTracer(trace.Tracer):
 
 
 _SETTINGS = ("kind", "attributes", "links", "start_time", "record_exception", "set_status_on_exception")
+
+
+def add_content(recorder: Recorder, span: Span, content: Content | None, output: Output | None) -> None:
+    """Write what went into a framework's own span and what came out of it, where content is captured.
+
+    What the framework has written there itself stays.
+    """
+    if not recorder.content or not span.is_recording():
+        return
+    told = {**({} if content is None else write_content(content)), **({} if output is None else write_output(output))}
+    known = getattr(span, "attributes", None) or {}
+    span.set_attributes({name: value for name, value in told.items() if name not in known})

@@ -76,6 +76,8 @@ class Instrumentor:
     emits: ClassVar[Sequence[frozenset[str]]] = ()
     """Of a framework that makes spans itself: the words in its scopes. Its span of a model call is left out where a
     client tells of that call right below."""
+    asides: ClassVar[Sequence[str]] = ()
+    """Names of spans among them that tell of the framework's own ways alone: left out, unlike what is below them."""
     adopts: ClassVar[Sequence[str]] = ()
     """The operations that those spans are of."""
 

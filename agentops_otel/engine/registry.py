@@ -75,6 +75,10 @@ class Registry:
         """The words in the scopes of the instrumented frameworks that make spans themselves."""
         return [words for instrumentor in list(self._active.values()) for words in instrumentor.emits]
 
+    def asides(self) -> frozenset[str]:
+        """The names of spans of theirs that are left out of sessions."""
+        return frozenset(name for instrumentor in list(self._active.values()) for name in instrumentor.asides)
+
     def status(self) -> dict[str, dict[str, list[str]]]:
         """For each instrumented library the targets that were found in it and those it no longer has."""
         return {

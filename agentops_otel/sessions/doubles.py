@@ -13,7 +13,7 @@ from agentops_otel.accounting.dialects import tells_of_call
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -46,12 +46,15 @@ class Doubles:
     Of a framework that we tell of, all that others tell is told twice: `frameworks` gives the words in their scopes.
     What an `adopted` framework itself tells of a model call is left out where a client, right below, tells of it; what
     else is below it moves up in any case, for it may be over before the client is asked.
+    Of its spans that only tell of its own ways, `asides` gives the names: they are left out.
     """
 
     def __init__(self) -> None:
         self.frameworks: Callable[[], Iterable[frozenset[str]]] = tuple
         self.adopted: Callable[[], Iterable[frozenset[str]]] = tuple
-        self._open: dict[int, tuple[frozenset[str], bool, int | None]] = {}
+        self.asides: Callable[[], Collection[str]] = tuple
+        # A framework may tell of what its span is after it has started, so it is read when another starts below it.
+        self._open: dict[int, tuple[frozenset[str], bool, int | None, ReadableSpan | OwnSpan]] = {}
         # Doubles, with their parents: what is below them moves up.
         self._left_out: OrderedDict[int, int | None] = OrderedDict()
         # Spans that move up, with their new parents, until they are counted.
@@ -65,13 +68,16 @@ class Doubles:
         if not is_ours and library and any(words <= library for words in self.frameworks()):
             self._leave_out(span.context.span_id, parent_id)
             return False
-        if not _is_call(span):
+        is_call, is_adopted = _is_call(span), self._is_adopted(library)
+        if is_adopted and span.name in self.asides():
+            self._leave_out(span.context.span_id, parent_id)
             return False
-        self._open[span.context.span_id] = (library, is_ours, parent_id)
-        around = self._open.get(parent_id) if parent_id is not None else None
+        if is_call or is_adopted:
+            self._open[span.context.span_id] = (library, is_ours, parent_id, span)
+        around = self._call_around(parent_id) if is_call else None
         if around is None:
-            return True
-        if self._is_adopted(around[0]) and not self._is_adopted(library):
+            return is_call
+        if self._is_adopted(around[0]) and not is_adopted:
             self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
         elif library & around[0]:
             if not is_ours:
@@ -80,8 +86,17 @@ class Doubles:
                 self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
         return True
 
+    def is_adopted(self, scope: str) -> bool:
+        """Whether spans of this scope are those that an adopted framework makes itself."""
+        return self._is_adopted(_library(scope))
+
     def _is_adopted(self, library: frozenset[str]) -> bool:
         return any(words <= library for words in self.adopted())
+
+    def _call_around(self, parent_id: int | None) -> Any:
+        """What is known of the open model call that this is the id of, if it is one."""
+        around = self._open.get(parent_id) if parent_id is not None else None
+        return around if around is not None and _is_call(around[3]) else None
 
     def _leave_out(self, span_id: int, parent_id: int | None) -> None:
         self._left_out[span_id] = parent_id
@@ -97,7 +112,7 @@ class Doubles:
         if span_id in self._left_out:
             return True
         library, is_ours, parent_id = self._told(span)
-        around = self._open.get(parent_id) if parent_id is not None else None
+        around = self._call_around(parent_id)
         if around is not None and self._is_adopted(around[0]) and len(self._moved) < _KEPT:
             self._moved[span_id] = around[2]
         if not _is_call(span):

@@ -14,14 +14,14 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from agentops_otel.accounting.dialects import tells_of_call, translate
 from agentops_otel.accounting.enrichment import enrich, reckon
-from agentops_otel.accounting.record import SpanRecord, record_of
+from agentops_otel.accounting.record import SpanRecord, record_of, without_words
 from agentops_otel.accounting.tally import Tally
 from agentops_otel.conventions import names
 from agentops_otel.sessions.doubles import Doubles
 from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -91,6 +91,7 @@ class SessionProcessor(SpanProcessor):
         self._counting = threading.RLock()
         self._dropping = threading.Lock()
         self._doubles = Doubles()
+        self._content = True
         self._born = 0
         self._counts_at_once = False
         """Whether a session wants to know its cost before its next call."""
@@ -112,11 +113,16 @@ class SessionProcessor(SpanProcessor):
         on_model_call: Callable[[], None],
         frameworks: Callable[[], Iterable[frozenset[str]]],
         adopted: Callable[[], Iterable[frozenset[str]]],
+        asides: Callable[[], Collection[str]],
+        *,
+        content: bool,
     ) -> None:
         """Have each span of a model call told of as it starts, and leave out what is told twice of these frameworks."""
         self._on_model_call = on_model_call
         self._doubles.frameworks = frameworks
         self._doubles.adopted = adopted
+        self._doubles.asides = asides
+        self._content = content
 
     # --- sessions come and go ------------------------------------------------------------------------
 
@@ -278,7 +284,10 @@ class SessionProcessor(SpanProcessor):
     def _count(self, span: ReadableSpan | OwnSpan | SpanRecord, size: int) -> None:
         record = _recorded(span)
         record.parent_id = self._doubles.kept_parent(record.span_id, record.parent_id)
-        reckoned = reckon(translate(record), self.prices, start_time=record.start_time, aliases=self._aliases)
+        attributes = translate(record)
+        if not self._content and self._doubles.is_adopted(record.scope):
+            attributes = without_words(record, attributes)
+        reckoned = reckon(attributes, self.prices, start_time=record.start_time, aliases=self._aliases)
         record.attributes = reckoned.attributes
         books = self._books_named(record)
         if books is not None:

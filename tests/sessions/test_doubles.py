@@ -127,3 +127,69 @@ def test_nothing_is_remembered_of_calls_outside_of_sessions(watched):
     watched.session.deactivate()
     tracer.start_span("chat", attributes=CALL).end()
     assert not watched.client.pipeline.processor._doubles._open
+
+
+@pytest.fixture
+def adopting(watched):
+    """A session in which the spans of `loom` are a framework's own; its tracer, and that of a client."""
+    processor = watched.client.pipeline.processor
+    processor.follow(lambda: None, tuple, lambda: [frozenset({"loom"})], lambda: ("turn",), content=False)
+    return watched, watched.client.pipeline.provider.get_tracer("loom"), watched.client.pipeline.tracer_of("openai")
+
+
+def below(span, watched):
+    return trace.set_span_in_context(span, watched.session.context)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_frameworks_word_on_a_call_is_left_out_where_a_client_tells_of_it(adopting, late):
+    watched, loom, client = adopting
+    agent = loom.start_span("agent", context=watched.session.context)
+    call = loom.start_span("theirs", context=below(agent, watched), attributes=None if late else CALL)
+    call.set_attributes(CALL)  # some tell only then what their span is of
+    client.start_span("ours", context=below(call, watched), attributes=CALL).end()
+    call.end()
+    agent.end()
+    assert tree(watched.spans) == "agent\n  ours 5->None tokens"
+    assert watched.session.get_analytics()["LLM calls"] == 1
+
+
+def test_a_frameworks_word_counts_where_nobody_else_tells_of_the_call(adopting):
+    watched, loom, _ = adopting
+    agent = loom.start_span("agent", context=watched.session.context)
+    loom.start_span("theirs", context=below(agent, watched), attributes=CALL).end()
+    agent.end()
+    assert tree(watched.spans) == "agent\n  theirs 5->None tokens"
+
+
+def test_a_frameworks_own_ways_are_left_out(adopting):
+    watched, loom, client = adopting
+    turn = loom.start_span("turn", context=watched.session.context)
+    client.start_span("ours", context=below(turn, watched), attributes=CALL).end()
+    turn.end()
+    client.start_span("turn", context=watched.session.context).end()  # a name alone says nothing
+    assert tree(watched.spans) == "ours 5->None tokens\nturn"
+
+
+def test_a_framework_says_nothing_of_content_where_none_is_wanted(adopting):
+    watched, loom, client = adopting
+    for tracer in (loom, client):
+        span = tracer.start_span("tool", context=watched.session.context)
+        span.set_attributes({"gen_ai.tool.name": "x", "gen_ai.tool.call.arguments": "secret"})
+        span.add_event("gen_ai.user.message", {"content": "secret"})
+        span.record_exception(ValueError("secret"))
+        span.set_status(trace.Status(trace.StatusCode.ERROR, "secret"))
+        span.end()
+    theirs, ours = watched.spans
+    assert "secret" not in f"{theirs.attributes} {theirs.events} {theirs.status_message}"
+    assert [event["attributes"] for event in theirs.events] == [{"exception.type": "ValueError"}]
+    assert (theirs.attributes["gen_ai.tool.name"], theirs.status) == ("x", "error")
+    assert ours.attributes["gen_ai.tool.call.arguments"] == "secret"
+
+
+def test_a_framework_with_sessions_of_its_own_stays_in_ours(adopting):
+    watched, loom, _ = adopting
+    span = loom.start_span("agent", context=watched.session.context)
+    span.set_attribute("session.id", "a chat of the framework's")
+    span.end()
+    assert watched.span.attributes["session.id"] == watched.session.session_id
