@@ -572,3 +572,29 @@ def test_a_known_current_name_wins(call):
     found = span("x", {**attributes, names.PROVIDER_NAME: "mine", names.INPUT_TOKENS: 1, names.SPAN_KIND: "task"})
     after = translate(found)
     assert (after[names.PROVIDER_NAME], after[names.INPUT_TOKENS], after[names.SPAN_KIND]) == ("mine", 1, "task")
+
+
+STRANDS = {"gen_ai.event.start_time": "2026-11-21T17:22:18+00:00", "gen_ai.system": "strands-agents"}
+
+
+def test_strands_tells_of_tools_in_events():
+    tool_told = {**STRANDS, names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_NAME: "weather"}
+    events = [
+        {"name": "gen_ai.tool.message", "attributes": {"role": "tool", "content": '{"city": "Rome"}', "id": "c1"}},
+        {"name": "gen_ai.choice", "attributes": {"message": '[{"text": "sunny"}]', "id": "c1"}},
+    ]
+    told = gained(tool_told, events=events)
+    assert told[names.TOOL_CALL_ARGUMENTS] == '{"city": "Rome"}'
+    assert told[names.TOOL_CALL_RESULT] == '[{"text": "sunny"}]'
+    assert not {names.ERROR_TYPE, names.PROVIDER_NAME} & set(told)
+    failed = {**tool_told, "gen_ai.tool.status": "error"}
+    assert gained(failed)[names.ERROR_TYPE] == names.TOOL_ERROR
+    raised = [{"name": "exception", "attributes": {"exception.type": "ValueError"}}]
+    assert gained(failed, events=raised)[names.ERROR_TYPE] == "ValueError"
+
+
+def test_strands_is_no_provider_and_its_graphs_are_workflows():
+    assert gained({**STRANDS, names.OPERATION_NAME: "invoke_graph"}) == {names.SPAN_KIND: names.KIND_WORKFLOW}
+    call = {**STRANDS, names.OPERATION_NAME: names.CHAT, names.REQUEST_MODEL: "gpt-4o"}
+    record = span("chat", {**call, names.INPUT_TOKENS: 100, names.OUTPUT_TOKENS: 10})
+    assert enrich(translate(record), PRICES)[names.COST] == pytest.approx((100 * 2.5 + 10 * 10) / 1e6)

@@ -13,6 +13,7 @@ from agentops_otel.accounting.dialects import (
     openinference,
     openllmetry,
     pydantic_ai,
+    strands,
     vercel,
 )
 from agentops_otel.accounting.tally import is_model_call
@@ -32,6 +33,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     agentops.DIALECT,
     openllmetry.DIALECT,
     pydantic_ai.DIALECT,
+    strands.DIALECT,
     logfire.DIALECT,
     older.DIALECT,
 )

@@ -52,6 +52,8 @@ _PROVIDERS: Final = {
     "watsonx": "ibm.watsonx.ai",
 }
 """Providers by the names that emitters have for them, where the conventions have another."""
+_NO_PROVIDERS: Final = frozenset({"strands-agents"})
+"""Frameworks that name themselves where their provider belongs."""
 
 
 def _nothing(_: Any) -> Attributes:
@@ -93,7 +95,11 @@ class Dialect:
         for name, current in self.renamed.items():
             value = attributes.get(name)
             if value is not None and value != "" and current not in said:
-                said[current] = provider(value) if current == names.PROVIDER_NAME else value
+                if current == names.PROVIDER_NAME:
+                    value = provider(value)
+                    if isinstance(value, str) and value in _NO_PROVIDERS:
+                        continue
+                said[current] = value
         for name, value in self.reader(record).items():
             said.setdefault(name, value)
         return said
