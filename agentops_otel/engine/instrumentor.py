@@ -131,7 +131,8 @@ class Instrumentor:
     def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
         """The call that this method makes on `instance`; None for one that is not captured.
 
-        `arguments` are those it was called with, by the names of its parameters.
+        `arguments` are those it was called with, by the names of its parameters; those that it takes by place alone
+        stand under `*`.
         """
         if operation is None:
             return None
@@ -183,7 +184,7 @@ class Instrumentor:
         def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if "session" in kwargs and _is_session(kwargs["session"]):
                 return _in_its_session(lambda *a, **k: wrapper(wrapped, instance, a, k), instance, args, kwargs)
-            arguments = {**dict(zip(parameters, args, strict=False)), **kwargs} if args else kwargs
+            arguments = _by_name(parameters, args, kwargs) if args else kwargs
             call = self._begin(operation, instance, arguments, context)
             if call is None:
                 return wrapped(*args, **kwargs)
@@ -321,6 +322,12 @@ def _is_told(recorder: Recorder, current: Context) -> bool:
     if not any(current.get(key) for key in _SILENCE):
         return False
     return bool(current.get(COVERED)) or not recorder.is_untold(trace.get_current_span(current))
+
+
+def _by_name(parameters: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by the names of their parameters; those that have none stand under `*`, in their order."""
+    named = {**dict(zip(parameters, args, strict=False)), **kwargs}
+    return {**named, "*": args[len(parameters) :]} if len(args) > len(parameters) else named
 
 
 def _is_session(value: Any) -> bool:
