@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections import OrderedDict
+from typing import Any, ClassVar
 
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from agentops_otel.conventions import names
@@ -22,10 +24,8 @@ from agentops_otel.conventions.model import (
 )
 from agentops_otel.engine import Arguments, Instrumentor, Operation, Sent, Server, listed, read, read_text
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_OWN = ("sanitize_inputs_outputs", "instance", "*")
+_OWN = ("sanitize_inputs_outputs", "instance", "call", "*")
+_LIMIT = 1_000
 _ROLES = {"tool-call": "assistant", "tool-response": "tool"}
 
 
@@ -69,7 +69,7 @@ def _final(state: Any, item: Any, keep: bool) -> Any:
     return item if keep and type(item).__name__ == "FinalAnswerStep" else state
 
 
-def _said(answer: Any) -> Sequence[Message]:
+def _said(answer: Any) -> list[Message]:
     return [Message("assistant", [Text(_text(read(answer, "output", answer)))], None, "stop")]
 
 
@@ -89,6 +89,7 @@ TOOL = Operation(
         tool_name=read_text(told["instance"], "name"),
         tool_type="function",
         tool_description=read_text(told["instance"], "description"),
+        tool_call_id=told.get("call"),
     ),
     response=lambda _: Response(),
     content=lambda told: Content(arguments=_arguments(told)),
@@ -115,7 +116,7 @@ def _gathered(state: Any, chunk: Any, keep: bool) -> Any:
     return state
 
 
-def _answer(answer: Any) -> Sequence[Message]:
+def _answer(answer: Any) -> list[Message]:
     parts = _parts(read(answer, "content"))
     for call in listed(read(answer, "tool_calls")):
         parts.append(
@@ -138,16 +139,62 @@ CHAT = Operation(
 )
 
 
+class Asked:
+    """The tools that models have asked for and that have not run yet, by the agent's span."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[int, list[Any]] = OrderedDict()
+
+    def note(self, calls: Any) -> None:
+        """A model of the current agent asks for these."""
+        self._waiting[_agent()] = listed(calls)
+        while len(self._waiting) > _LIMIT:
+            self._waiting.popitem(last=False)
+
+    def take(self, told: Arguments) -> str | None:
+        """The id of the call that this run answers; equal calls are answered in their order."""
+        waiting, name, arguments = self._waiting.get(_agent(), []), read(told["instance"], "name"), _arguments(told)
+        for call in list(waiting):
+            if read(call, "function.name") == name and _is_same(read(call, "function.arguments"), arguments):
+                waiting.remove(call)
+                return read_text(call, "id")
+        return None
+
+
+def _agent() -> int:
+    return trace.get_current_span().get_span_context().span_id
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    try:
+        return (one or {}) == other
+    except Exception:  # values of the program's own, which may not want to be compared
+        return False
+
+
 class SmolagentsInstrumentor(Instrumentor):
     """smolagents: structure; the clients below tell of the model calls."""
 
     library = "smolagents"
     requires = ">=1.26,<2"
     told_by = (frozenset({"smolagents"}),)
-    targets: ClassVar = {"smolagents.agents:MultiStepAgent.run": AGENT, "smolagents.tools:Tool.__call__": TOOL}
+    targets: ClassVar = {
+        "smolagents.agents:MultiStepAgent.run": AGENT,
+        "smolagents.agents:ToolCallingAgent.process_tool_calls": None,
+        "smolagents.tools:Tool.__call__": TOOL,
+    }
     made: ClassVar = {"smolagents.models:Model": {"generate": CHAT, "generate_stream": CHAT}}
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = Asked()
+
     def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
-        """The run, of whom its instance tells."""
-        assert operation is not None  # noqa: S101 - every target has one
-        return Sent(operation, {**arguments, "instance": instance}, Server(""), self.library)
+        """The run, of whom its instance tells; None for a step of an agent that only says which tools are to run."""
+        if operation is None:
+            self._asked.note(read(arguments.get("chat_message"), "tool_calls"))
+            return None
+        told = {**arguments, "instance": instance}
+        if operation is TOOL and self.recorder is not None:
+            told["call"] = self.recorder.guarded("call", lambda: None, self._asked.take, told)
+        return Sent(operation, told, Server(""), self.library)

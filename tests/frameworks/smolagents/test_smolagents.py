@@ -124,6 +124,19 @@ def test_tools_in_parallel(watched, answering, gpt):
     )
     assert totals(watched.session) == (2, 200, 20)
     assert watched.session.get_analytics()["Tool calls"] == 4
+    asked = {
+        part["id"]: part["arguments"]
+        for span in watched.spans
+        if span.name.startswith("chat")
+        for part in json.loads(span.attributes[names.OUTPUT_MESSAGES])[0]["parts"]
+    }
+    used = {
+        span.attributes[names.TOOL_CALL_ID]: json.loads(span.attributes[names.TOOL_CALL_ARGUMENTS])
+        for span in watched.spans
+        if span.name.startswith("execute_tool")
+    }
+    assert len(used) == 4
+    assert used == asked
 
 
 def test_an_agent_of_an_agent_is_below_it(watched, answering, gpt):
@@ -303,7 +316,7 @@ def test_a_fault_of_ours_changes_nothing(watched, answering, gpt, monkeypatch):
     answering(completion("", WEATHER), completion("", DONE))
     assert guide(gpt()).run("x") == "It is sunny."
     assert len(watched.spans) == 5
-    assert watched.client.faults.counts == {"engine.content": 2}
+    assert watched.client.faults.counts == {"engine.call": 2, "engine.content": 2}
     watched.client.faults.counts.clear()
 
 
