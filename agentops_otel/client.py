@@ -149,9 +149,7 @@ class Client:
             enrich=built.processor.enrich_now,
             is_untold=built.processor.is_untold,
         )
-        built.processor.follow(
-            model_called, self.registry.frameworks, self.registry.adopted, self.registry.asides, content=content
-        )
+        built.processor.follow(model_called, self.registry, content=built.content)
         if config.instrument_llm_calls:
             self.registry.instrument(self._recorder, config.disabled_instrumentations)
         self.inheritance.install()

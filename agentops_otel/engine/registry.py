@@ -29,6 +29,13 @@ class Registry:
     _recorder: Recorder | None = None
     off: frozenset[str] = frozenset()
     """Libraries that the program wants left alone; `*` for all."""
+    # Of the frameworks that are instrumented, as every span that starts is held against them:
+    told_by: tuple[frozenset[str], ...] = ()
+    """The words by which others name them."""
+    emits: tuple[frozenset[str], ...] = ()
+    """The words in the scopes of those that make spans themselves."""
+    asides: frozenset[str] = frozenset()
+    """The names of spans of theirs that are left out of sessions."""
 
     def instrument(self, recorder: Recorder, disabled: Iterable[str] = ()) -> None:
         """Instrument every known library that is or will be imported, except those `disabled` by name (`*`: all)."""
@@ -51,6 +58,7 @@ class Registry:
         for instrumentor in self._active.values():
             instrumentor.uninstrument()
         self._active.clear()
+        self._count_frameworks()
 
     def known(self) -> list[str]:
         """The libraries that there is an instrumentor for, by import name, installed or not."""
@@ -67,17 +75,11 @@ class Registry:
         found: type[Instrumentor] = self._known[library].load()
         return found
 
-    def frameworks(self) -> list[frozenset[str]]:
-        """The words by which others name the frameworks that are instrumented here."""
-        return [words for instrumentor in list(self._active.values()) for words in instrumentor.told_by]
-
-    def adopted(self) -> list[frozenset[str]]:
-        """The words in the scopes of the instrumented frameworks that make spans themselves."""
-        return [words for instrumentor in list(self._active.values()) for words in instrumentor.emits]
-
-    def asides(self) -> frozenset[str]:
-        """The names of spans of theirs that are left out of sessions."""
-        return frozenset(name for instrumentor in list(self._active.values()) for name in instrumentor.asides)
+    def _count_frameworks(self) -> None:
+        active = list(self._active.values())
+        self.told_by = tuple(words for instrumentor in active for words in instrumentor.told_by)
+        self.emits = tuple(words for instrumentor in active for words in instrumentor.emits)
+        self.asides = frozenset(name for instrumentor in active for name in instrumentor.asides)
 
     def status(self) -> dict[str, dict[str, list[str]]]:
         """For each instrumented library the targets that were found in it and those it no longer has."""
@@ -111,6 +113,7 @@ class Registry:
         try:
             instrumentor = self.instrumentor_of(module.__name__)()
             self._active[module.__name__] = instrumentor
+            self._count_frameworks()
             instrumentor.instrument(recorder)
         except Exception as error:
             recorder.faults.note(f"instrument.{module.__name__}", error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
@@ -13,7 +13,7 @@ from agentops_otel.accounting.dialects import tells_of_call
 from agentops_otel.conventions import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -38,21 +38,41 @@ def _is_call(span: ReadableSpan | OwnSpan) -> bool:
     return span.kind is not SpanKind.SERVER and (tells_of_call(attributes) or names.MCP_METHOD in attributes)
 
 
+class Frameworks(Protocol):
+    """What is known of the frameworks that are instrumented: see `Registry`."""
+
+    @property
+    def told_by(self) -> Collection[frozenset[str]]:
+        """The words by which others name them."""
+
+    @property
+    def emits(self) -> Collection[frozenset[str]]:
+        """The words in the scopes of those that make spans themselves."""
+
+    @property
+    def asides(self) -> Collection[str]:
+        """The names of spans of theirs that are left out."""
+
+
+class _NoFrameworks:
+    told_by: Collection[frozenset[str]] = ()
+    emits: Collection[frozenset[str]] = ()
+    asides: Collection[str] = ()
+
+
 class Doubles:
     """Follows the calls that are open, to know a second span of the same call when it comes.
 
     Two spans are of one call where one is the other's child and both scopes name the same library: a client
     that traces itself, or another instrumentation beside ours. Ours is kept; between two others, the outer one.
-    Of a framework that we tell of, all that others tell is told twice: `frameworks` gives the words in their scopes.
-    What an `adopted` framework itself tells of a model call is left out where a client, right below, tells of it; what
-    else is below it moves up in any case, for it may be over before the client is asked.
-    Of its spans that only tell of its own ways, `asides` gives the names: they are left out.
+    Of a framework that we tell of, all that others tell is told twice: `told_by` are the words in their scopes.
+    What a framework that `emits` spans itself tells of a model call is left out where a client, right below, tells of
+    it; what else is below it moves up in any case, for it may be over before the client is asked.
+    Of its spans that only tell of its own ways, `asides` are the names: they are left out.
     """
 
     def __init__(self) -> None:
-        self.frameworks: Callable[[], Iterable[frozenset[str]]] = tuple
-        self.adopted: Callable[[], Iterable[frozenset[str]]] = tuple
-        self.asides: Callable[[], Collection[str]] = tuple
+        self.frameworks: Frameworks = _NoFrameworks()
         # A framework may tell of what its span is after it has started, so it is read when another starts below it.
         self._open: dict[int, tuple[frozenset[str], bool, int | None, ReadableSpan | OwnSpan]] = {}
         # Doubles, with their parents: what is below them moves up.
@@ -65,11 +85,11 @@ class Doubles:
         if span.context is None:
             return False
         library, is_ours, parent_id = self._told(span)
-        if not is_ours and library and any(words <= library for words in self.frameworks()):
+        if not is_ours and library and any(words <= library for words in self.frameworks.told_by):
             self._leave_out(span.context.span_id, parent_id)
             return False
         is_call, is_adopted = _is_call(span), self._is_adopted(library)
-        if is_adopted and span.name in self.asides():
+        if is_adopted and span.name in self.frameworks.asides:
             self._leave_out(span.context.span_id, parent_id)
             return False
         if is_call or is_adopted:
@@ -91,7 +111,7 @@ class Doubles:
         return self._is_adopted(_library(scope))
 
     def _is_adopted(self, library: frozenset[str]) -> bool:
-        return any(words <= library for words in self.adopted())
+        return any(words <= library for words in self.frameworks.emits)
 
     def _call_around(self, parent_id: int | None) -> Any:
         """What is known of the open model call that this is the id of, if it is one."""

@@ -21,7 +21,7 @@ from agentops_otel.sessions.doubles import Doubles
 from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.faults import Faults
     from agentops_otel.sessions.budget import Budget
+    from agentops_otel.sessions.doubles import Frameworks
 
 SESSION_KEY = "agentops_otel.session"
 """Under this key a context carries its session's `Books`."""
@@ -108,20 +109,10 @@ class SessionProcessor(SpanProcessor):
         for books in self._open.values():
             books.tally = Tally()
 
-    def follow(
-        self,
-        on_model_call: Callable[[], None],
-        frameworks: Callable[[], Iterable[frozenset[str]]],
-        adopted: Callable[[], Iterable[frozenset[str]]],
-        asides: Callable[[], Collection[str]],
-        *,
-        content: bool,
-    ) -> None:
+    def follow(self, on_model_call: Callable[[], None], frameworks: Frameworks, *, content: bool) -> None:
         """Have each span of a model call told of as it starts, and leave out what is told twice of these frameworks."""
         self._on_model_call = on_model_call
         self._doubles.frameworks = frameworks
-        self._doubles.adopted = adopted
-        self._doubles.asides = asides
         self._content = content
 
     # --- sessions come and go ------------------------------------------------------------------------

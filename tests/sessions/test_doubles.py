@@ -7,6 +7,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from trees import tree
 
+from agentops_otel.engine import Registry
+
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5, "gen_ai.request.model": "m"}
 MCP = {"mcp.method.name": "tools/list"}
 THEIRS = {"openinference.span.kind": "LLM", "llm.token_count.prompt": 5, "llm.model_name": "m"}
@@ -98,7 +100,8 @@ def session(make_watched):
 )
 def test_kept(session, layers, kept, calls):
     watched, spans = session
-    watched.client.pipeline.processor._doubles.adopted = lambda: [frozenset({"pydantic", "ai"})]
+    pydantic_ai = Registry(emits=(frozenset({"pydantic", "ai"}),))
+    watched.client.pipeline.processor.follow(lambda: None, pydantic_ai, content=True)
     watched.foreign = watched.client.pipeline.provider.get_tracer
     lines, counted = spans(*layers)
     assert [line.split(" 5->")[0] for line in lines] == kept
@@ -133,7 +136,8 @@ def test_nothing_is_remembered_of_calls_outside_of_sessions(watched):
 def adopting(watched):
     """A session in which the spans of `loom` are a framework's own; its tracer, and that of a client."""
     processor = watched.client.pipeline.processor
-    processor.follow(lambda: None, tuple, lambda: [frozenset({"loom"})], lambda: ("turn",), content=False)
+    loom = Registry(emits=(frozenset({"loom"}),), asides=frozenset({"turn"}))
+    processor.follow(lambda: None, loom, content=False)
     return watched, watched.client.pipeline.provider.get_tracer("loom"), watched.client.pipeline.tracer_of("openai")
 
 
