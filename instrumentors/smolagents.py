@@ -167,7 +167,7 @@ def _agent() -> int:
 
 def _is_same(one: Any, other: Any) -> bool:
     try:
-        return (one or {}) == other
+        return bool((one or {}) == other)
     except Exception:  # values of the program's own, which may not want to be compared
         return False
 
@@ -187,14 +187,14 @@ class SmolagentsInstrumentor(Instrumentor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = Asked()
+        self._calls = Asked()
 
     def sent(self, operation: Operation | None, instance: Any, arguments: Arguments) -> Sent | None:
         """The run, of whom its instance tells; None for a step of an agent that only says which tools are to run."""
         if operation is None:
-            self._asked.note(read(arguments.get("chat_message"), "tool_calls"))
+            self._calls.note(read(arguments.get("chat_message"), "tool_calls"))
             return None
         told = {**arguments, "instance": instance}
         if operation is TOOL and self.recorder is not None:
-            told["call"] = self.recorder.guarded("call", lambda: None, self._asked.take, told)
+            told["call"] = self.recorder.guarded("call", lambda: None, self._calls.take, told)
         return Sent(operation, told, Server(""), self.library)

@@ -25,7 +25,8 @@ def fields(thing: Any) -> Mapping[str, Any]:
 
     One look-up of all fields instead of one for each: for what is read with every chunk of a stream.
     """
-    kind = _kind(type(thing))
+    own_type: Any = type(thing)
+    kind = _kind(own_type)
     if kind == _MAPPING:
         return cast("Mapping[str, Any]", thing)
     try:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from agentops_otel.sessions.processor import SessionProcessor
+    from agentops_otel.sessions.spans import OwnSpan
 
 
 class Seat(SpanProcessor):
@@ -31,12 +32,12 @@ class Seat(SpanProcessor):
             self._guests.append(guest)
             self.provider.add_span_processor(guest)
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span | OwnSpan, parent_context: Context | None = None) -> None:
         """A span has started."""
         if self.processor is not None:
             self.processor.on_start(span, parent_context)
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: ReadableSpan | OwnSpan) -> None:
         """A span has ended."""
         if self.processor is not None:
             self.processor.on_end(span)

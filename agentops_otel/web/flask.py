@@ -29,7 +29,8 @@ class Sessions:
         """Put it around this application, once."""
         if isinstance(app.wsgi_app, WSGIMiddleware):
             return
-        app.wsgi_app = WSGIMiddleware(app.wsgi_app, **self.settings)  # type: ignore[method-assign]
+        replaceable: Any = app  # as Flask's documentation says, but not its types
+        replaceable.wsgi_app = WSGIMiddleware(app.wsgi_app, **self.settings)
         request_started.connect(self._started, app)
         got_request_exception.connect(self._failed, app)
 
