@@ -95,16 +95,22 @@ class Pipeline:
             on_end,
             keep_file=self.keep_file if self.store is not None else None,
             host=lambda: host.environment(host.resource()),
-            stored=partial(self.stored, seconds=config.max_wait_time / 1000) if self.store is not None else None,
+            stored=partial(self.stored, config=config) if self.store is not None else None,
+            page=self.page,
             here=here,
         )
 
-    def stored(self, session_id: str, seconds: float) -> Sequence[SpanRecord] | None:
+    def page(self) -> str | None:
+        """The URL below which the endpoint shows sessions, once it has told it."""
+        receivers = self.delivery.receivers
+        return next((receiver.page for receiver in receivers if isinstance(receiver, OtlpReceiver)), None)
+
+    def stored(self, session_id: str, config: Configuration) -> Sequence[SpanRecord] | None:
         """All records of a session in the local store, after ours have been written there; None without a store."""
         if self.store is None:
             return None
-        self.delivery.flush(seconds)
-        return self.store.spans(session_id)
+        self.delivery.flush(config.max_wait_time / 1000)
+        return self.store.spans(session_id, config.project_id)
 
     def keep_file(self, path: str, name: str) -> str:
         """Have a copy of a file made beside the store, which there must be, and return the URL that it will have."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names
-from agentops_otel.otlp.bodies import bodies, span_of
+from agentops_otel.otlp.bodies import bodies, span_of, start_body
 from agentops_otel.otlp.endpoint import KEY_HEADER, Endpoint, traces_url
 from agentops_otel.otlp.sending import Sending
 from agentops_otel.otlp.transport import Transport, Unusable, transport
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
     from agentops_otel.otlp.bodies import Body
     from agentops_otel.store.sqlite import SQLiteStore
 
+logger = logging.getLogger("agentops_otel")
+
 _MEMORY: Final = 32 * 1024 * 1024
 """Bytes that are kept in memory where nothing can be kept on disk."""
 _DAY: Final = 86_400
+_PRUNE_SECONDS: Final = 300.0
+_PRUNED_AT_ONCE: Final = 20
 NO_ROOM: Final = "too much waits to be sent"
 
 
@@ -38,6 +44,7 @@ class StoreReceiver:
         self.store = store
         self.name = "the local store"
         self._faults = faults
+        self._pruned = -_PRUNE_SECONDS
 
     def deliver(self, records: Sequence[SpanRecord]) -> bool:
         """Insert them; of a batch that fails, each by itself, so that one bad record loses only itself."""
@@ -50,7 +57,23 @@ class StoreReceiver:
         except (TypeError, ValueError) as error:
             self._faults.note("store.insert", error)
             return all(self._deliver_one(record) for record in records)
+        self._prune()
         return True
+
+    def _prune(self) -> None:
+        """Keep the store within its limits, in small pieces: no server may ever do it.
+
+        Each process does a little, once it has written and then every few minutes; so a store stays within its limits
+        however short those who write to it live.
+        """
+        if time.monotonic() - self._pruned < _PRUNE_SECONDS:
+            return
+        self._pruned = time.monotonic()
+        try:
+            self.store.prune(most=_PRUNED_AT_ONCE)
+        except StoreError as error:  # a setting that cannot be read, or a file in use: what was inserted is kept
+            self._faults.counts["store.prune"] += 1
+            logger.debug("old sessions stay for now: %s", error)
 
     def _deliver_one(self, record: SpanRecord) -> bool:
         try:
@@ -138,6 +161,7 @@ class OtlpReceiver:
     def deliver(self, records: Sequence[SpanRecord]) -> bool:
         """Have them sent; always True: what becomes of them is in `counts`."""
         ended = [record for record in records if record.end_time is not None]
+        self._announce(records)
         if not ended:
             return True
         parts = bodies(ended, self._spoiled)
@@ -150,6 +174,23 @@ class OtlpReceiver:
                 self._lost[NO_ROOM] += _spans(parts) - kept
         self._sending.wake()
         return True
+
+    def _announce(self, records: Sequence[SpanRecord]) -> None:
+        """Have it told which sessions have begun, so that one whose process is killed is known to have been."""
+        over = {record.span_id for record in records if record.is_session and record.end_time is not None}
+        for span_id in over:
+            self._sending.withdraw(span_id)
+        for record in records:
+            if record.end_time is None and record.is_session and record.span_id not in over:
+                try:
+                    self._sending.announce(record.span_id, start_body(record))
+                except Exception as error:  # its end may still be encoded
+                    self._faults.note("otlp.start", error)
+
+    @property
+    def page(self) -> str | None:
+        """The URL below which the endpoint shows sessions, once it has told it."""
+        return self._sending.page
 
     def _put(self, parts: Sequence[Body], *, essential: bool = False) -> bool:
         if not parts:

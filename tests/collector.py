@@ -110,6 +110,9 @@ class Collector:
                 headers, body = _read(connection)
             except OSError:
                 return
+            if headers.pop(":path") == "/v1/logs":  # it takes spans only
+                connection.sendall(b"HTTP/1.1 404 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                return
             self.requests.append(time.monotonic())
             self.sent_headers.append(headers)
             if headers.get("content-encoding") == "gzip":
@@ -155,8 +158,10 @@ def _read(connection: socket.socket) -> tuple[dict[str, str], bytes]:
     while b"\r\n\r\n" not in data:
         data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")[1:]
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {":path": first.split(" ")[1]} | {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
     while len(body) < int(headers.get("content-length", 0)):
         body += _more(connection)
     return headers, body

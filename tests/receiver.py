@@ -53,6 +53,11 @@ class HttpReceiver(Received):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
+                if self.path == "/v1/logs":
+                    self.send_response(404)  # it takes spans only
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                    return
                 receiver.paths.append(self.path)
                 if receiver.status == 200:
                     request = trace_service_pb2.ExportTraceServiceRequest.FromString(body)

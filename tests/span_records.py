@@ -76,6 +76,13 @@ def failed(record, message="it broke", kind="ValueError"):
     return record
 
 
+def of_project(project, *records):
+    """The same records, their resources naming this project."""
+    for record in records:
+        record.resource = {**record.resource, names.PROJECT_ID: project}
+    return list(records)
+
+
 def python(code, *arguments, **options):
     """Start another Python that knows this package and this module, running `code`."""
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))

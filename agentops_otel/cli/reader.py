@@ -119,16 +119,19 @@ class Reader(Protocol):
 
 
 class LocalReader:
-    """The sessions of a store on this machine."""
+    """The sessions of a store on this machine: of one project, or of all."""
 
-    def __init__(self, store: Store, path: str | None) -> None:
+    def __init__(self, store: Store, path: str | None, project: str | None = None) -> None:
         self._store = store
+        self._project = project
         self.where = str(resolve(path))
 
     def sessions(self, filters: Filters, limit: int | None = None) -> list[Row]:
         """As the promise has it; filters may need more sessions read than are wanted."""
         found: list[Row] = []
-        query = SessionQuery(since=filters.since, limit=_PAGE if limit is None else min(limit, _PAGE))
+        query = SessionQuery(
+            since=filters.since, limit=_PAGE if limit is None else min(limit, _PAGE), project=self._project
+        )
         while True:
             page = self._store.sessions(query)
             found += [row for row in map(session_json, page) if filters.accept(row)]
@@ -138,24 +141,26 @@ class LocalReader:
 
     def find(self, reference: str) -> list[str]:
         """As the store finds it."""
-        return self._store.find(reference)
+        return self._store.find(reference, self._project)
 
     def session(self, session_id: str) -> Row | None:
         """As the store has it."""
-        row = self._store.session(session_id)
+        row = self._store.session(session_id, self._project)
         return None if row is None else session_json(row)
 
     def spans(self, session_id: str) -> list[SpanRecord]:
         """As the store has them."""
-        return self._store.spans(session_id)
+        return self._store.spans(session_id, self._project)
 
     def export(self, session_id: str) -> dict[str, Any]:
         """Made of the store's records."""
-        return export_of(self._known(session_id), self._store.spans(session_id))
+        row = self._known(session_id)
+        return export_of(row, self._store.spans(session_id, row.project_id))
 
     def statistics(self, session_id: str) -> dict[str, Any]:
         """Made of the store's records."""
-        return statistics(self._known(session_id), Listing.of(self._store.spans(session_id)))
+        row = self._known(session_id)
+        return statistics(row, Listing.of(self._store.spans(session_id, row.project_id)))
 
     def search(self, wanted: str, limit: int) -> list[dict[str, Any]]:
         """As the store finds them."""
@@ -163,10 +168,10 @@ class LocalReader:
 
     def delete(self, session_id: str) -> None:
         """Out of the store."""
-        self._store.delete(session_id)
+        self._store.delete(session_id, self._project)
 
     def _known(self, session_id: str) -> SessionRow:
-        row = self._store.session(session_id)
+        row = self._store.session(session_id, self._project)
         if row is None:
             raise NotFound(f"the session {text.clean(session_id)} is not there any more")
         return row
@@ -188,40 +193,52 @@ def reading(command: _Command) -> Callable[..., Any]:
     """Give the command its `reader`, and the options that say where it reads."""
 
     @place_options
+    @click.option("--project", metavar="NAME", help="Only this project of the store.")
     @click.pass_context
     @functools.wraps(command)
     def read(
-        context: click.Context, /, *, store: str | None, server: str | None, key: str | None, **options: Any
+        context: click.Context,
+        /,
+        *,
+        store: str | None,
+        project: str | None,
+        server: str | None,
+        key: str | None,
+        **options: Any,
     ) -> None:
-        with opened(context, store, server, key) as reader:
+        with opened(context, store, server, key, project) as reader:
             command(reader, **options)
 
     return read
 
 
 @contextlib.contextmanager
-def opened(context: click.Context | None, store: str | None, server: str | None, key: str | None) -> Iterator[Reader]:
+def opened(
+    context: click.Context | None, store: str | None, server: str | None, key: str | None, project: str | None = None
+) -> Iterator[Reader]:
     """The place that is meant, closed at the end; what it cannot do ends the command with its exit code."""
     if store is not None and server is not None:
         raise click.UsageError("sessions are read from a --store or from a --server, not from both", context)
     chosen = server if store is not None else server or os.environ.get("AGENTOPS_SERVER")
     if chosen:
+        if project is not None:
+            raise click.UsageError("a --project is of a store: on a server, the key says which it is", context)
         from agentops_otel.cli.server_reader import ServerReader  # noqa: PLC0415 - a store needs no network library
 
         yield ServerReader(chosen, key or os.environ.get("AGENTOPS_API_KEY"))
         return
     if key is not None:
         raise click.UsageError("a --key is for a --server, and none is named", context)
-    with local(store) as reader:
+    with local(store, project) as reader:
         yield reader
 
 
 @contextlib.contextmanager
-def local(store: str | None) -> Iterator[Reader]:
+def local(store: str | None, project: str | None = None) -> Iterator[Reader]:
     """The store on this machine, closed at the end; what it cannot do is raised as a `click.ClickException`."""
     try:
         with contextlib.closing(open_store(store)) as found:
-            yield LocalReader(found, store)
+            yield LocalReader(found, store, project)
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
 

@@ -197,9 +197,12 @@ INNER_USAGE: Final = "agentops.usage.inner"
 """Work billed beside the usage that a call prints (compaction, an advisor model): a JSON object for each."""
 OWNER: Final = "agentops.owner"
 """On a start record: the process whose life decides whether the session still runs."""
-SESSION_EVENTS: Final = frozenset({"agentops.session.start", "agentops.session.heartbeat"})
+SESSION_START: Final = "agentops.session.start"
+SESSION_EVENTS: Final = frozenset({SESSION_START, "agentops.session.heartbeat"})
 """Names of the log records that are start records: they carry the root span's ids, and its attributes so far."""
 EVENT_NAME: Final = "event.name"
+PAGE_HEADER: Final = "Agentops-Page"
+"""A header of the answers to OTLP over HTTP: the path, on the same server, below which sessions have their pages."""
 SESSION_START_TIME: Final = "agentops.session.start_time"
 """On such a log record: when the session began, in nanoseconds, where that was not when the record was made."""
 STREAM_OUTCOME: Final = "agentops.stream.outcome"

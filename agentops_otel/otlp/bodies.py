@@ -6,13 +6,15 @@ import gzip
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from agentops_otel.conventions import plain
+from agentops_otel.conventions import names, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +25,8 @@ BODY_SIZE: Final = 4 * 1024 * 1024
 """Bytes that a request has at most before it is gzipped, unless a single span has more."""
 _SPAN_SIZE: Final = 512
 _LEVEL: Final = 1
+_NAMES_EVENTS: Final = "event_name" in LogRecord.DESCRIPTOR.fields_by_name
+"""Since opentelemetry-proto 1.35; before, the name of an event was an attribute."""
 
 Body = tuple[bytes, int]
 """A gzipped ExportTraceServiceRequest, and how many spans are in it."""
@@ -108,6 +112,38 @@ def _body_of(spans: Sequence[tuple[Any, Any, Any]]) -> Body:
         scope_spans.spans.append(span)
         last = (group, scope)
     return gzip.compress(request.SerializeToString(), _LEVEL, mtime=0), len(spans)
+
+
+def start_body(record: SpanRecord) -> bytes:
+    """A start record as an ExportLogsServiceRequest of one log record, gzipped.
+
+    The log record is an event in OpenTelemetry's sense: it has a name, the ids of the session's root span, and the
+    attributes that this has so far.
+
+    Raises:
+        Exception: it cannot be encoded.
+    """
+    (group,) = encode_spans([span_of(record)]).resource_spans
+    (scope,) = group.scope_spans
+    (span,) = scope.spans
+    request = ExportLogsServiceRequest()
+    told = request.resource_logs.add(schema_url=group.schema_url)
+    told.resource.CopyFrom(group.resource)
+    part = told.scope_logs.add(schema_url=scope.schema_url)
+    part.scope.CopyFrom(scope.scope)
+    log = part.log_records.add(
+        time_unix_nano=span.start_time_unix_nano,
+        observed_time_unix_nano=span.start_time_unix_nano,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        attributes=span.attributes,
+    )
+    if _NAMES_EVENTS:
+        log.event_name = names.SESSION_START
+    else:
+        log.attributes.add(key=names.EVENT_NAME).value.string_value = names.SESSION_START
+    return gzip.compress(request.SerializeToString(), _LEVEL, mtime=0)
 
 
 # --- A record as a span ----------------------------------------------------------------------------

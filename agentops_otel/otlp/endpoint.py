@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KEY_HEADER: Final = "x-agentops-api-key"
 GRPC: Final = "grpc"
 _TRACES_PATH: Final = "/v1/traces"
+_LOGS_PATH: Final = "/v1/logs"
 _SECONDS: Final = 10.0
 
 
@@ -64,6 +65,12 @@ class Endpoint:
         if most:
             seconds = min(seconds, most / 1000)
         return cls(bare, protocol, headers, seconds, _standard("COMPRESSION") != "none")
+
+    @property
+    def logs_url(self) -> str | None:
+        """Where log records are posted, beside the traces; None where that cannot be told from the URL."""
+        base, separator, rest = self.url.rpartition(_TRACES_PATH)
+        return f"{base}{_LOGS_PATH}" if separator and not rest else None
 
     @property
     def shown(self) -> str:

@@ -33,6 +33,8 @@ _LOOK_AGAIN: Final = 60.0
 """Seconds between two looks at what other processes left."""
 _SMALL: Final = 16_384
 """Bytes of a request that nobody can mean when they say that it is too large."""
+_MOST_STARTS: Final = 1000
+"""Sessions whose beginning waits to be told; of more than these, only the ends are."""
 _SOONEST: Final = 1.0
 """Seconds after a failure within which nobody's hurry makes it try again."""
 
@@ -51,6 +53,10 @@ class Sending:
         """Spans of this process that were given up, by reason."""
         self.trouble: str | None = None
         """Why nothing is taken now."""
+        self.page: str | None = None
+        """The URL below which sessions have their pages, once the endpoint has told it."""
+        self._starts: dict[str, bytes] = {}
+        self._takes_starts = True
         self._spools = spools
         self._address = address
         self._make_transport = make_transport
@@ -83,6 +89,7 @@ class Sending:
         self.delivered = self.recovered = 0
         self.dropped.clear()
         self.trouble = None
+        self._starts.clear()
         self._renew()
 
     def wake(self) -> None:
@@ -95,6 +102,22 @@ class Sending:
                     thread = threading.Thread(target=self._run, name="agentops-otel-sending", daemon=True)
                     contextvars.Context().run(thread.start)
                     self._thread = thread
+
+    def announce(self, span_id: str, body: bytes) -> None:
+        """Tell that the session of this root span has begun, as soon as possible, unless `withdraw` is called before.
+
+        It is not kept for other processes.
+        """
+        with self._lock:
+            if not self._takes_starts or len(self._starts) >= _MOST_STARTS:
+                return
+            self._starts[span_id] = body
+        self.wake()
+
+    def withdraw(self, span_id: str) -> None:
+        """The session has ended; its end tells more than its beginning."""
+        with self._lock:
+            self._starts.pop(span_id, None)
 
     def drain(self, seconds: float) -> bool:
         """Try to send all there is; False if something is left, after this time or as soon as it is refused."""
@@ -121,11 +144,14 @@ class Sending:
             self._guarded(self._look_around)
             with self._lock:
                 drains, self._drains = self._drains, []
+            self._guarded(self._tell_starts)
             self._guarded(self._send_all, bool(drains))
             for drained in drains:
                 drained.set()
             if not self._drains:
-                self._wanted.wait(None if self._empty else max(0.01, self._not_before - time.monotonic()))
+                self._wanted.wait(
+                    None if self._empty and not self._starts else max(0.01, self._not_before - time.monotonic())
+                )
         self._guarded(self._transport.close)
 
     def _guarded(self, step: Callable[..., Any], *arguments: Any) -> None:
@@ -151,6 +177,22 @@ class Sending:
         if lost:
             self.dropped["too old"] += lost
         spool.adopt(self._address)
+
+    def _tell_starts(self) -> None:
+        """Tell of the sessions that have begun. Best effort: who does not take log records is not asked again."""
+        while self._starts and not self._closed and time.monotonic() >= self._not_before:
+            with self._lock:
+                span_id, body = next(iter(self._starts.items()))
+            answer = self._transport.tell(body)
+            self.page = answer.page or self.page
+            if answer.meaning is Meaning.LATER:
+                self._put_off(answer)
+                return
+            if answer.meaning is not Meaning.TAKEN:
+                self._takes_starts = False
+                self._starts.clear()
+                return
+            self.withdraw(span_id)
 
     def _send_all(self, in_a_hurry: bool) -> None:
         complete = True
@@ -185,12 +227,7 @@ class Sending:
             self._took(spool, batch, answer)
             return True
         if answer.meaning is Meaning.LATER:
-            self._failures += 1
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-            self._is_told = answer.after is not None
-            # Full jitter, so that those who failed together do not come back together.
-            self._pause(answer.after if answer.after is not None else random.uniform(pause / 2, pause))  # noqa: S311
-            self._complain(answer.reason)
+            self._put_off(answer)
             return False
         if answer.meaning is Meaning.KEPT:
             self._is_told = True
@@ -203,8 +240,17 @@ class Sending:
         self._give_up(spool, batch, answer.reason)
         return True
 
+    def _put_off(self, answer: Answer) -> None:
+        self._failures += 1
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        self._is_told = answer.after is not None
+        # Full jitter, so that those who failed together do not come back together.
+        self._pause(answer.after if answer.after is not None else random.uniform(pause / 2, pause))  # noqa: S311
+        self._complain(answer.reason)
+
     def _took(self, spool: Spool, batch: Batch, answer: Answer) -> None:
         self._taken += 1
+        self.page = answer.page or self.page
         # Should the deletion fail, it is not to be sent again and again.
         self._acknowledged[id(spool), batch.id] = answer
         rejected = min(answer.rejected, batch.spans)

@@ -11,10 +11,12 @@ import urllib.request
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urljoin, urlsplit
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from agentops_otel.conventions import names
 from agentops_otel.otlp.endpoint import GRPC, Endpoint, tls, tls_files
 
 if TYPE_CHECKING:
@@ -53,13 +55,18 @@ class Answer:
     """Seconds that the receiver wants to be left alone."""
     rejected: int = 0
     """Spans of a request that was taken, which were not."""
+    page: str | None = None
+    """Below which URL the receiver says that sessions have their pages."""
 
 
 class Transport(Protocol):
     """Sends bodies; may block, for as long as the endpoint's `seconds` at each step."""
 
     def send(self, body: bytes) -> Answer:
-        """Send one gzipped request; never raises for anything that the network does."""
+        """Send one gzipped request of spans; never raises for anything that the network does."""
+
+    def tell(self, body: bytes) -> Answer:
+        """Send one gzipped request of log records; the same otherwise."""
 
     def close(self) -> None:
         """Nothing more will be sent."""
@@ -84,6 +91,8 @@ class Unusable:
         """Why it is not sent."""
         return Answer(Meaning.KEPT, self._reason)
 
+    tell = send
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -107,16 +116,24 @@ class Http:
 
     def send(self, body: bytes) -> Answer:
         """Post it once."""
+        return self._post(self._endpoint.url, body)
+
+    def tell(self, body: bytes) -> Answer:
+        """Post it once, to where log records go."""
+        url = self._endpoint.logs_url
+        return Answer(Meaning.REFUSED, "no address for logs is known") if url is None else self._post(url, body)
+
+    def _post(self, url: str, body: bytes) -> Answer:
         endpoint = self._endpoint
         headers = {"Content-Type": "application/x-protobuf", "User-Agent": "agentops_otel", **endpoint.headers}
         if endpoint.gzip:
             headers["Content-Encoding"] = "gzip"
         else:
             body = gzip.decompress(body)
-        request = urllib.request.Request(endpoint.url, body, headers, method="POST")  # noqa: S310 - as configured
+        request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - as configured
         try:
             with self._opener.open(request, timeout=endpoint.seconds) as answer:
-                return _taken(answer.read(_ANSWER_SIZE))
+                return _taken(answer.read(_ANSWER_SIZE), page_of(url, answer.headers.get(names.PAGE_HEADER)))
         except urllib.error.HTTPError as error:
             with error:
                 return meaning_of(error.code, error.headers)
@@ -143,14 +160,23 @@ class Grpc:
             self._channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(*tls_files()), options)
         else:
             self._channel = grpc.insecure_channel(target, options)
-        self._export = self._channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        service = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
+        self._export_spans = self._channel.unary_unary(service.format("trace", "Trace"))
+        self._export_logs = self._channel.unary_unary(service.format("logs", "Logs"))
 
     def send(self, body: bytes) -> Answer:
         """Call once."""
+        return self._call(self._export_spans, body)
+
+    def tell(self, body: bytes) -> Answer:
+        """Call once."""
+        return self._call(self._export_logs, body)
+
+    def _call(self, export: Any, body: bytes) -> Answer:
         grpc = self._grpc
         compression = grpc.Compression.Gzip if self._endpoint.gzip else grpc.Compression.NoCompression
         try:
-            answer = self._export(
+            answer = export(
                 gzip.decompress(body), timeout=self._endpoint.seconds, metadata=self._metadata, compression=compression
             )
             return _taken(answer)
@@ -176,12 +202,20 @@ class Grpc:
         self._channel.close()
 
 
-def _taken(body: bytes) -> Answer:
+def _taken(body: bytes, page: str | None = None) -> Answer:
     try:
         partial = ExportTraceServiceResponse.FromString(body).partial_success
     except DecodeError:  # an answer in other words than ours; its status says that it was taken
-        return Answer(Meaning.TAKEN)
-    return Answer(Meaning.TAKEN, rejected=max(0, partial.rejected_spans))
+        return Answer(Meaning.TAKEN, page=page)
+    return Answer(Meaning.TAKEN, rejected=max(0, partial.rejected_spans), page=page)
+
+
+def page_of(url: str, told: str | None) -> str | None:
+    """The page that an answer from this URL names by its path; None for none, and for one on another server."""
+    if told is None or not told.startswith("/") or not told.isascii() or not told.isprintable():
+        return None
+    page = urljoin(url, told)
+    return page if urlsplit(page)[:2] == urlsplit(url)[:2] and page.endswith("/") else None
 
 
 def meaning_of(status: int, headers: Mapping[str, str] | Any) -> Answer:

@@ -104,5 +104,6 @@ def _number(request: Request) -> int | None:
 
 def _event(change: Change) -> str:
     kind = "session" if change.row is not None else "deleted"
-    data = {"id": change.session_id} if change.row is None else session_json(change.row)
+    gone = {"id": change.session_id, "project_id": change.project_id}
+    data = gone if change.row is None else session_json(change.row)
     return f"id: {change.number}\nevent: {kind}\ndata: {as_json(data)}\n\n"

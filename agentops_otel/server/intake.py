@@ -24,6 +24,7 @@ from agentops_otel.server.reading import spans_of, starts_of
 from agentops_otel.server.salvage import salvaged
 from agentops_otel.server.wire import IntakeError, Limits, inflated, message
 from agentops_otel.store.base import StoreError
+from agentops_otel.store.keys import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,13 +100,14 @@ class Intake:
     def take(self, signal: Signal, body: bytes, kind: str, encoding: str = "", project: str | None = None) -> Any:
         """Store what a request brings, and give the response that says so, as a message of OTLP.
 
-        What is not left out is committed when this returns. With `project`, everything belongs to it.
+        What is not left out is committed when this returns. Everything belongs to `project`, the one whose key came
+        with the request: to "default" where no key is needed.
 
         Raises:
             IntakeError: the request cannot be taken, or not now.
         """
         with self._reading:
-            taken = self._read(signal, inflated(body, encoding, self.limits.body), kind, project)
+            taken = self._read(signal, inflated(body, encoding, self.limits.body), kind, project or DEFAULT_PROJECT)
         if taken.records:
             try:
                 self._store.insert(taken.records)
@@ -117,7 +119,7 @@ class Intake:
             response.partial_success.error_message = _LEFT_OUT.format(taken.rejected)
         return response
 
-    def _read(self, signal: Signal, body: bytes, kind: str, project: str | None) -> Taken:
+    def _read(self, signal: Signal, body: bytes, kind: str, project: str) -> Taken:
         if signal is TRACES:
             return records_of_request(body, kind, self._prices, project)
         # Metrics are not kept: there is nothing in them that spans do not say.

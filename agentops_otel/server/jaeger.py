@@ -32,6 +32,7 @@ SPANS: Final = 100_000
 """Spans of one answer; of what goes beyond, the answer says that it is left out."""
 
 _NOT_FOUND: Final = "trace not found"
+_OLDER: Final = "only the newest spans were looked at: ask for an earlier or a shorter time to find older ones"
 _RETRY_SECONDS: Final = "5"
 
 
@@ -68,10 +69,13 @@ class _Questions:
         self.store = store
         self.project: str | None = getattr(request.state, "project", None)
         self._left = SPANS
+        self._are_older_left_out = False
 
     def traces(self, query: TraceQuery, *, content: bool = True) -> Iterator[tuple[str, list[SpanRecord]]]:
         """The traces that are found, whole, until there are too many spans for one answer."""
-        for trace_id in self.store.traces(query, project=self.project):
+        found = self.store.traces(query, project=self.project)
+        self._are_older_left_out = found.is_cut
+        for trace_id in found:
             records = self.trace(trace_id, content=content)
             if records:
                 yield trace_id, records
@@ -86,7 +90,9 @@ class _Questions:
 
     def cut(self) -> str | None:
         """What the answer says where it had no room for everything."""
-        return None if self._left > 0 else f"an answer has {SPANS:,} spans at most: the rest is left out"
+        if self._left <= 0:
+            return f"an answer has {SPANS:,} spans at most: the rest is left out"
+        return _OLDER if self._are_older_left_out else None
 
 
 def _endpoint(store: Store, answer: _Answer, refusal: _Refusal) -> Callable[[Request], Awaitable[Response]]:

@@ -43,13 +43,18 @@ class Listing(Tally):
 
     def add(self, record: SpanRecord, usage: Usage | None = None) -> None:
         """Count a record, and keep it in the list of what it counted as."""
-        counted, tokens = self._counts(), self.total.tokens
+        total = self.total
+        calls, tools, actions, errors = total.calls, self.tool_calls, self.actions, self.errors
+        is_fetch = record.attributes.get(names.OPERATION_NAME) == names.FETCH_RESPONSE
+        tokens = total.tokens if is_fetch else None
         super().add(record, usage)
-        for listed, before, after in zip(self.lists, counted, self._counts(), strict=True):
-            if after > before:
-                listed.append(record)
-        if counted == self._counts() and tokens != self.total.tokens:
+        if total.calls > calls:
+            self.llm_records.append(record)
+        if self.tool_calls > tools:
+            self.tool_records.append(record)
+        if self.actions > actions:
+            self.action_records.append(record)
+        if self.errors > errors:
+            self.error_records.append(record)
+        if is_fetch and tokens != total.tokens:
             self.fetched[str(record.attributes.get(names.RESPONSE_ID))] = record
-
-    def _counts(self) -> tuple[int, ...]:
-        return self.llm_calls, self.tool_calls, self.actions, self.errors

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from agentops_otel.conventions.names import PAGE_HEADER
 from agentops_otel.server.intake import SIGNALS, Intake, Signal
 from agentops_otel.server.wire import IntakeError, media_type, written
 
@@ -36,7 +37,9 @@ def routes(intake: Intake) -> list[Route]:
                 response = await anyio.to_thread.run_sync(
                     intake.take, signal, body, kind, encoding, project, limiter=threads
                 )
-            return Response(written(response, kind), media_type=kind)
+            # So that a program can say where its session is to be seen; see `session.session_url`.
+            headers = {PAGE_HEADER: f"{request.scope.get('root_path', '')}/s/"}
+            return Response(written(response, kind), headers=headers, media_type=kind)
 
         return Route(signal.path, export, methods=["POST"], name=f"otlp.{signal.name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -30,8 +31,13 @@ def timestamp(time: int | None) -> str | None:
     """A time in nanoseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     if time is None:
         return None
-    bounded = min(max(time, 0), _LATEST)
-    return (_EPOCH + timedelta(microseconds=bounded // 1000)).isoformat(timespec="milliseconds")
+    seconds, rest = divmod(min(max(time, 0), _LATEST), 10**9)
+    return f"{_second(seconds)}.{rest // 10**6:03}+00:00"
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def duration(row: SessionRow) -> float | None:
@@ -98,7 +104,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def export(store: Store, session_id: str) -> dict[str, Any]:
+def export(store: Store, session_id: str, project: str | None = None) -> dict[str, Any]:
     """Everything that is known of a session, in the shape of AgentOps' classic export and valid JSON.
 
     Statistics and lists come from one reading of the records: `events` is the length of the four lists.
@@ -107,10 +113,10 @@ def export(store: Store, session_id: str) -> dict[str, Any]:
         KeyError: the store has no session of this id.
         StoreError: the store cannot be read.
     """
-    row = store.session(session_id)
+    row = store.session(session_id, project)
     if row is None:
         raise KeyError(session_id)
-    return export_of(row, store.spans(session_id))
+    return export_of(row, store.spans(session_id, row.project_id))
 
 
 def export_of(row: SessionRow, records: Iterable[SpanRecord]) -> dict[str, Any]:

@@ -102,8 +102,10 @@ def _record(span: Span, resource: dict[str, Any], scope: str, scope_version: str
         end or start,
         _KINDS.get(span.kind, "internal"),
         attributes_of(span.attributes),
-        [_event(event) for event in span.events],
-        [_link(link) for link in span.links if _is_id(link.trace_id, _NO_TRACE) and _is_id(link.span_id, _NO_SPAN)],
+        [_event(event) for event in span.events] if span.events else (),
+        [_link(link) for link in span.links if _is_id(link.trace_id, _NO_TRACE) and _is_id(link.span_id, _NO_SPAN)]
+        if span.links
+        else (),
         _STATES.get(status.code, UNSET),
         status.message or None,
         resource,
@@ -135,8 +137,8 @@ def attributes_of(items: Iterable[KeyValue]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for item in items:
         value = item.value
-        # Nearly all are texts or whole numbers: asking for these costs half of what asking for the kind does.
-        told: Any = value.string_value or value.int_value
+        # Nearly all are texts or numbers: asking for these costs half of what asking for the kind does.
+        told: Any = value.string_value or value.int_value or value.double_value or value.bool_value
         if not told:
             told = _value(value)
             if told is None:

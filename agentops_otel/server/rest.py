@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.server.measures import Reading
     from agentops_otel.store.base import SessionRow, Store
 
@@ -88,18 +89,19 @@ class _Rest:
     def stats(self, request: Request) -> Response:
         filters.known(request)
         row = self._row(request)
-        return answered(statistics(row, Listing.of(self._spans(request))))
+        return answered(statistics(row, Listing.of(self._spans(row))))
 
     def export(self, request: Request) -> Response:
         filters.known(request, "format")
         formats.wanted(request, "json")
-        return answered(export_of(self._row(request), self._spans(request)))
+        row = self._row(request)
+        return answered(export_of(row, self._spans(row)))
 
     def spans(self, request: Request) -> Response:
         wanted = filters.span_ids(request)
         form = formats.wanted(request, *_LISTS, "otlp")
         row = self._row(request)
-        records = self._spans(request) if wanted is None else self._some(row, wanted, request)
+        records = self._spans(row) if wanted is None else self._some(row, wanted)
         if form == "otlp":
             return answered(traces_data(records))
         return formats.written([formats.span_json(record) for record in records], form)
@@ -109,7 +111,7 @@ class _Rest:
         row = self._row(request)
         if row.is_running:
             raise RefusedError(409, f"session {row.session_id!r} still runs: end it first")
-        self._store.delete(row.session_id, filters.project_of(request))
+        self._store.delete(row.session_id, row.project_id)
         return Response(status_code=204)
 
     def analytics(self, request: Request) -> Response:
@@ -168,8 +170,9 @@ class _Rest:
             raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
         return row
 
-    def _some(self, row: SessionRow, wanted: list[str], request: Request) -> Any:
-        return self._store.some_spans(row.session_id, wanted, project=filters.project_of(request))
+    def _some(self, row: SessionRow, wanted: list[str]) -> Any:
+        return self._store.some_spans(row.session_id, wanted, project=row.project_id)
 
-    def _spans(self, request: Request) -> Any:
-        return self._store.spans(request.path_params["session_id"], filters.project_of(request))
+    def _spans(self, row: SessionRow) -> list[SpanRecord]:
+        # Of the very session that was found: another project may have one of the same id.
+        return self._store.spans(row.session_id, row.project_id)

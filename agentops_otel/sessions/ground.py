@@ -55,6 +55,8 @@ class Ground:
     """The facts of this host, in the original's groups."""
     stored: Callable[[str], Sequence[SpanRecord] | None] | None = None
     """All records of a session, other processes' too, if they can be read here."""
+    page: Callable[[], str | None] = lambda: None
+    """The URL below which sessions have their pages, if that is known by now."""
     here: Callable[[], Context | None] = lambda: None
     """Where a span starts in the calling context, if something else than the current span says so."""
 

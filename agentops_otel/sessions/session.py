@@ -7,6 +7,7 @@ import os
 import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -233,8 +234,13 @@ class Session:
 
     @property
     def session_url(self) -> str | None:
-        """None: sessions are opened with `agentops-otel sessions show`, there is no page of their own yet."""
-        return None
+        """Where the session's page is, once the server has said that it has one; None before, and where there is none.
+
+        A server of `agentops-otel serve` says so in its first answer, a fraction of a second after the session's start.
+        Sessions in the local store have a page while a server shows that store; this does not know of it.
+        """
+        page = self._ground.page()
+        return None if page is None else page + quote(self.session_id, safe="")
 
     def set_metadata(self, metadata: dict[str, Any], prefix: str) -> bool:
         """Put values on the root span, under `prefix.name`; False if the session has ended or they are no dict."""

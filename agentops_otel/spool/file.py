@@ -6,18 +6,18 @@ import contextlib
 import os
 import sqlite3
 import stat
-import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from agentops_otel.store.held import Held
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 VERSION: Final = 1
 _BUSY_SECONDS: Final = 1.0
-_FORK_SECONDS: Final = 1.0
 
 _TABLES: Final = (
     """CREATE TABLE batches (
@@ -57,17 +57,12 @@ class SpoolFile:
         self.path = path
         self.damaged = 0
         """Batches that could not be read any more."""
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._inherited: list[sqlite3.Connection] = []
-        self._process = os.getpid()
-        self._forking = 0
-        self._watch_forks()
+        self._held = Held(is_file=path is not None)
 
     def close(self) -> None:
         """Close it; it is opened again at the next use."""
         with self._locked():
-            self._close()
+            self._held.release()
 
     def run(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do it in one transaction; once more where the file turns out to be damaged, and can be mended.
@@ -79,14 +74,14 @@ class SpoolFile:
             try:
                 return self._once(operation)
             except (sqlite3.Error, OSError) as error:
-                self._close()
+                self._held.release()
                 if self.path is None or not _is_damage(error):
                     raise SpoolError(f"{self.path}: {error}") from error
             try:
                 self._mend(self.path)
                 return self._once(operation)
             except (sqlite3.Error, OSError) as error:
-                self._close()
+                self._held.release()
                 raise SpoolError(f"{self.path}: {error}") from error
 
     def _once(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -101,28 +96,18 @@ class SpoolFile:
             raise
         return result
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = self._lock
-        if not lock.acquire(timeout=_BUSY_SECONDS * 2):
-            raise SpoolError(f"{self.path} is in use by another thread for too long")
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._held.locked(
+            _BUSY_SECONDS * 2, lambda: SpoolError(f"{self.path} is in use by another thread for too long")
+        )
 
     def _connected(self) -> sqlite3.Connection:
-        if self._process != os.getpid():
-            # The parent's connection must be neither used nor closed here.
-            self._process = os.getpid()
-            if self._connection is not None:
-                self._inherited.append(self._connection)
-                self._connection = None
-        if self._connection is None:
+        held = self._held
+        if held.connection is None:
             if self.path is not None:
                 _make_file(self.path)
-            self._connection = self._opened()
-        return self._connection
+            held.connection = self._opened()
+        return held.connection
 
     def _opened(self) -> sqlite3.Connection:
         target = ":memory:" if self.path is None else str(self.path)
@@ -139,11 +124,6 @@ class SpoolFile:
             connection.close()
             raise
         return connection
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def _mend(self, path: Path) -> None:
         """Move a damaged file aside, and save from it what can be read."""
@@ -177,39 +157,6 @@ class SpoolFile:
                 if row is not None:
                     rows.append(row)
         return rows
-
-    # --- Forks: as for the store, no connection to a file is open across one ----------------------------
-
-    def _watch_forks(self) -> None:
-        if not hasattr(os, "register_at_fork"):
-            return
-        this = weakref.ref(self)
-
-        def call(name: str) -> None:
-            spool = this()
-            if spool is not None:
-                getattr(spool, name)()
-
-        os.register_at_fork(
-            before=lambda: call("_before_fork"),
-            after_in_parent=lambda: call("_after_fork"),
-            after_in_child=lambda: call("_begin_in_child"),
-        )
-
-    def _before_fork(self) -> None:
-        if self._lock.acquire(timeout=_FORK_SECONDS):
-            self._forking = threading.get_ident()
-            if self.path is not None:
-                self._close()
-
-    def _after_fork(self) -> None:
-        if self._forking == threading.get_ident():
-            self._forking = 0
-            self._lock.release()
-
-    def _begin_in_child(self) -> None:
-        self._lock = threading.Lock()
-        self._forking = 0
 
 
 def _is_damage(error: Exception) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.store.questions import Change, Figures, FiguresQuery, Hit, SessionPage, SessionQuery
-    from agentops_otel.store.traces import Dependency, Operation, TraceQuery
+    from agentops_otel.store.traces import Dependency, Operation, TraceIds, TraceQuery
 
 
 @dataclass(slots=True)
@@ -57,10 +57,12 @@ class Store(Protocol):
         """Keep these records durably before returning.
 
         A record with the ids of one that is kept replaces it only if it is the end of a start record;
-        anything sent twice counts once. A start record never replaces an end.
+        anything sent twice counts once. A start record never replaces an end. All that is only within a project:
+        records of another one, which their resource names, are others, whatever their ids.
         """
 
-    # With a project, only its sessions are seen; with None all are.
+    # With a project, only its sessions are seen; with None all are. Where one session is asked for by an id that
+    # sessions of several projects have, it is then the one that began last.
 
     def sessions(self, query: SessionQuery | None = None) -> SessionPage:
         """One page of the sessions that are asked for; by default the newest 50.
@@ -142,10 +144,11 @@ class Store(Protocol):
     def delete(self, session_id: str, project: str | None = None) -> bool:
         """Delete a session with all its records; False if there is none."""
 
-    def prune(self, max_age: float | None = None, max_bytes: int | None = None) -> int:
+    def prune(self, max_age: float | None = None, max_bytes: int | None = None, *, most: int | None = None) -> int:
         """Delete the oldest sessions, never one that runs, until the rest is within the limits; how many these were.
 
-        `max_age` is in seconds since the last sign of life. Where neither is told, the store's own limits hold.
+        `max_age` is in seconds since the last sign of life. Where neither is told, the store's own limits hold. With
+        `most`, it stops after about so many, whatever is left.
         """
 
     def catch_up(self) -> bool:
@@ -159,8 +162,8 @@ class Store(Protocol):
     def operations(self, service: str, *, project: str | None = None) -> list[Operation]:
         """What the newest spans of a service are called, sorted."""
 
-    def traces(self, query: TraceQuery, *, project: str | None = None) -> list[str]:
-        """The ids of the traces that are asked for, the newest first."""
+    def traces(self, query: TraceQuery, *, project: str | None = None) -> TraceIds:
+        """The ids of the traces that are asked for, the newest first, as far as a bounded search finds them."""
 
     def trace(
         self, trace_id: str, *, project: str | None = None, content: bool = True, limit: int = 2**63 - 1

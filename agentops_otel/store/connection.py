@@ -6,23 +6,22 @@ import contextlib
 import os
 import random
 import sqlite3
-import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from agentops_otel.store import schema
 from agentops_otel.store.base import StoreError
+from agentops_otel.store.held import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _T = TypeVar("_T")
 
 BUSY_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 20.0
-_FORK_SECONDS: Final = 1.0
 _CACHE_KIB: Final = 8192
 _IDLE: Final = 4
 """Readers that are kept open while nobody reads."""
@@ -59,15 +58,8 @@ class Connection:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._held = Held()
         self._file: tuple[int, int] | None = None
-        self._process = 0
-        self._inherited: list[sqlite3.Connection] = []
-        self._watches_forks = False
-        self._forking = 0
-        # Now, not with the first connection: a fork may come while that is being opened.
-        self._watch_forks()
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """The rows that a query finds; none where there is no file."""
@@ -76,7 +68,7 @@ class Connection:
     def close(self) -> None:
         """Release the file; it is opened again at the next use."""
         with self._locked():
-            self._release()
+            self._held.release()
 
     def run(self, operation: Callable[[sqlite3.Connection], _T], *, create: bool) -> _T | None:
         """Do it, again and again while others hold the file; None if there is no file and none is made."""
@@ -98,33 +90,27 @@ class Connection:
                 return None if connection is None else operation(connection)
             except sqlite3.DatabaseError as error:
                 if not _is_busy(error):
-                    self._release()
+                    self._held.release()
                 raise
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        # Bounded, for a signal's code may run inside a use of the store and use the store itself.
-        lock = self._lock
-        if not lock.acquire(timeout=PATIENCE_SECONDS):
-            raise StoreError(f"{self.path} is in use by another thread of this process for too long: try again")
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._held.locked(
+            PATIENCE_SECONDS,
+            lambda: StoreError(f"{self.path} is in use by another thread of this process for too long: try again"),
+        )
 
     def _connected(self, *, create: bool) -> sqlite3.Connection | None:
-        if self._process != os.getpid():
-            self._disown()
-        if self._connection is not None and self._file == _identity(self.path):
-            return self._connection
+        held = self._held
+        if held.connection is not None and self._file == _identity(self.path):
+            return held.connection
         # Closed, or removed under our feet: what is written to a removed file is lost.
-        self._release()
+        held.release()
         if not create and not self.path.exists():
             return None
         self._make_file()
-        self._connection = self._open()
+        held.connection = self._open()
         self._file = _identity(self.path)
-        return self._connection
+        return held.connection
 
     def _make_file(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,63 +133,12 @@ class Connection:
             raise
         return connection
 
-    def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
     def _complaint(self, error: Exception) -> str:
         told = str(error)
         advice = next((advice for sign, advice in _ADVICE.items() if sign in told), None)
         if advice is None and isinstance(error, OSError):
             advice = "name a file that can be written in AGENTOPS_STORE"
         return f"{self.path}: {told}" + (f" ({advice})" if advice else "")
-
-    # --- Forks ---------------------------------------------------------------------------------------
-    #
-    # SQLite keeps a process's locks in memory, and a child inherits that memory without the locks. A
-    # connection that the child opens beside an inherited one then takes no lock, and its writes are lost
-    # when the parent closes the file (seen with SQLite 3.40). So no connection is open across a fork.
-
-    def _watch_forks(self) -> None:
-        if self._watches_forks or not hasattr(os, "register_at_fork"):
-            return
-        self._watches_forks = True
-        this = weakref.ref(self)
-
-        def call(name: str) -> None:
-            store = this()
-            if store is not None:
-                getattr(store, name)()
-
-        os.register_at_fork(
-            before=lambda: call("_before_fork"),
-            after_in_parent=lambda: call("_after_fork"),
-            after_in_child=lambda: call("_begin_in_child"),
-        )
-
-    def _before_fork(self) -> None:
-        if self._lock.acquire(timeout=_FORK_SECONDS):
-            self._forking = threading.get_ident()
-            self._release()
-
-    def _after_fork(self) -> None:
-        # Two threads may fork at once; the one that did not get the lock must not give it back.
-        if self._forking == threading.get_ident():
-            self._forking = 0
-            self._lock.release()
-
-    def _begin_in_child(self) -> None:
-        # The thread that held the old lock, if it was not this one, does not exist here.
-        self._lock = threading.Lock()
-        self._forking = 0
-
-    def _disown(self) -> None:
-        """Leave the parent's connection alone: it must be neither used nor closed in a child."""
-        self._process = os.getpid()
-        if self._connection is not None:
-            self._inherited.append(self._connection)
-            self._connection = None
 
 
 class Readers:

@@ -119,4 +119,5 @@ class Change:
 
     number: int
     session_id: str
+    project_id: str
     row: SessionRow | None

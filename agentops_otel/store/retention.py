@@ -26,6 +26,7 @@ _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _NEVER: Final = {"", "0", "none", "never", "off"}
 _PAGES: Final = 2000
+_SPANS: Final = "FROM spans WHERE session_id = ? AND project_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,26 @@ def _read(name: str, told: str, form: re.Pattern[str], units: dict[str, int], ex
     return int(found[1]) * units[found[2].lower()]
 
 
-def delete(connection: sqlite3.Connection, session_ids: Sequence[str]) -> int:
-    """Delete sessions with all that was kept of them, within the caller's transaction; how many there were."""
+def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
+    """Delete the sessions of these numbers with all that was kept of them, within the caller's transaction.
+
+    Returns:
+        How many there were.
+    """
     connection.execute(schema.NEXT_CHANGE)
     deleted = 0
     resources: set[int] = set()
-    for session_id in session_ids:
-        known = connection.execute("SELECT project_id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+    for number in numbers:
+        known = connection.execute("SELECT session_id, project_id FROM sessions WHERE id = ?", (number,)).fetchone()
         if known is None:
             continue
         deleted += 1
-        spans = connection.execute("SELECT id, resource_id FROM spans WHERE session_id = ?", (session_id,)).fetchall()
+        spans = connection.execute(f"SELECT id, resource_id {_SPANS}", known).fetchall()
         resources.update(resource for _, resource in spans)
         texts.forget(connection, [span for span, _ in spans])
-        connection.execute("DELETE FROM spans WHERE session_id = ?", (session_id,))
-        connection.execute(
-            "INSERT INTO deletions SELECT value, ?, ? FROM counters WHERE name = 'change'", (session_id, known[0])
-        )
-    rollups.drop(connection, session_ids)
+        connection.execute(f"DELETE {_SPANS}", known)
+        connection.execute("INSERT INTO deletions SELECT value, ?, ? FROM counters WHERE name = 'change'", known)
+    rollups.drop(connection, numbers)
     connection.executemany(
         "DELETE FROM resources WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM spans WHERE resource_id = ?1)",
         [(resource,) for resource in resources],
@@ -90,21 +93,11 @@ def delete(connection: sqlite3.Connection, session_ids: Sequence[str]) -> int:
     return deleted
 
 
-def expired(connection: sqlite3.Connection, retention: Retention, most: int, skip: int) -> list[tuple[str, bool]]:
-    """The oldest sessions that need not be kept, and of each whether it is open; the first `skip` left out."""
-    limits = []
-    if retention.max_age is not None:
-        limits.append(int((time.time() - retention.max_age) * 10**9))
+def limit(connection: sqlite3.Connection, retention: Retention) -> int | None:
+    """Sessions whose last sign of life was before this time (ns) need not be kept; None where all may stay."""
     if retention.max_bytes is not None and used_bytes(connection) > retention.max_bytes:
-        limits.append(2**63 - 1)
-    if not limits:
-        return []
-    found = connection.execute(
-        "SELECT session_id, is_open FROM sessions WHERE last_time < ? AND first_time < ? "
-        "ORDER BY first_time, id LIMIT ? OFFSET ?",
-        (max(limits), max(limits), most, skip),
-    )
-    return [(session_id, bool(is_open)) for session_id, is_open in found]
+        return 2**63 - 1
+    return None if retention.max_age is None else int((time.time() - retention.max_age) * 10**9)
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

@@ -26,17 +26,17 @@ _BARE_SPANS: Final = ", ".join("NULL" if name in _BARE else f"spans.{name}" for 
 SUMMARY: Final = ", ".join(f"s.{name}" for name in rows.SUMMARY_COLUMNS)
 FRESH: Final = f"s.changes = s.counted AND s.rules = {RULES}"
 STALE: Final = (
-    "SELECT session_id FROM sessions WHERE changes <> counted "  # noqa: S608
-    f"UNION ALL SELECT session_id FROM sessions WHERE rules < {RULES} AND +changes = counted "
-    f"UNION ALL SELECT session_id FROM sessions WHERE rules > {RULES} AND +changes = counted"
+    "SELECT id FROM sessions WHERE changes <> counted "  # noqa: S608
+    f"UNION ALL SELECT id FROM sessions WHERE rules < {RULES} AND +changes = counted "
+    f"UNION ALL SELECT id FROM sessions WHERE rules > {RULES} AND +changes = counted"
 )
-"""The sessions whose roll-ups are behind their records."""
+"""The numbers of the sessions whose roll-ups are behind their records."""
 
 _MADE: Final = ", ".join(f"{name} = ?" for name in (*rows.SUMMARY_COLUMNS, *rows.RANK_COLUMNS))
 _KEEP: Final = f"UPDATE sessions SET counted = ?, rules = {RULES}, {_MADE} WHERE id = ?"  # noqa: S608
 _OLD: Final = (
-    f"SELECT s.id, s.first_time, s.changes, s.counted, s.rules, {SUMMARY} "  # noqa: S608
-    "FROM sessions AS s WHERE s.session_id = ?"
+    f"SELECT s.session_id, s.first_time, s.counted, s.rules, {SUMMARY} "  # noqa: S608
+    "FROM sessions AS s WHERE s.id = ?"
 )
 _USAGE: Final = ("calls", *_TOKENS, "unpriced_calls")
 _USAGE_OF: Final = f"SELECT provider, model, cost, {', '.join(_USAGE)} FROM usage WHERE session = ?"  # noqa: S608
@@ -75,35 +75,36 @@ _Sums = list[Any]
 class Made:
     """A roll-up that was made of a session's records when it had changed `changes` times."""
 
-    session_id: str
+    number: int
     changes: int
     summary: Summary
 
 
-def load(connection: sqlite3.Connection, session_id: str, *, bare: bool) -> tuple[int, list[SpanRecord]]:
-    """The records of a session by start time, and the count of its changes that they stand for.
+def load(connection: sqlite3.Connection, number: int, *, bare: bool) -> tuple[str, str, int, list[SpanRecord]]:
+    """The id and project of the session of this number, the count of its changes, and its records by start time.
 
-    Bare ones are without what no statistic needs: contents and events. The caller's transaction makes both belong
+    Bare ones are without what no statistic needs: contents and events. The caller's transaction makes all of it belong
     together.
     """
     columns = _BARE_SPANS if bare else _SPANS
-    changes = connection.execute("SELECT changes FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+    session = connection.execute("SELECT session_id, project_id, changes FROM sessions WHERE id = ?", (number,))
+    session_id, project, changes = session.fetchone() or ("", "", 0)
     spans = connection.execute(
-        f"SELECT spans.resource_id, {columns} FROM spans WHERE session_id = ? ORDER BY start_time, id",  # noqa: S608
-        (session_id,),
+        f"SELECT spans.resource_id, {columns} FROM spans WHERE session_id = ? AND project_id = ? "  # noqa: S608
+        "ORDER BY start_time, id",
+        (session_id, project),
     ).fetchall()
     known: dict[int, Any] = {}
-    for number in {row[0] for row in spans}:
-        found = connection.execute("SELECT attributes FROM resources WHERE id = ?", (number,)).fetchone()
-        known[number] = json.loads(found[0])
-    records = [rows.record_from(values, known[number]) for number, *values in spans]
-    return (changes[0] if changes else 0), records
+    for resource in {row[0] for row in spans}:
+        found = connection.execute("SELECT attributes FROM resources WHERE id = ?", (resource,)).fetchone()
+        known[resource] = json.loads(found[0])
+    return session_id, project, changes, [rows.record_from(values, known[resource]) for resource, *values in spans]
 
 
-def make(connection: sqlite3.Connection, session_id: str) -> Made | None:
-    """The roll-up of a session; None where it has no records."""
-    changes, records = load(connection, session_id, bare=True)
-    return Made(session_id, changes, summarise(session_id, records)) if records else None
+def make(connection: sqlite3.Connection, number: int) -> Made | None:
+    """The roll-up of the session of this number; None where it has no records."""
+    session_id, project, changes, records = load(connection, number, bare=True)
+    return Made(number, changes, summarise(session_id, records, project)) if records else None
 
 
 def keep(connection: sqlite3.Connection, made: Iterable[Made]) -> None:
@@ -114,24 +115,24 @@ def keep(connection: sqlite3.Connection, made: Iterable[Made]) -> None:
     """
     days = _Days()
     for each in made:
-        old = _old(connection, each.session_id)
+        old = _old(connection, each.number)
         if old is None or (old.rules == RULES and old.counted > each.changes):
             continue
         days.add(old.summary, -1)
         days.add(each.summary, 1)
-        row = each.summary.row
+        row, number = each.summary.row, each.number
         ranks = rows.rank_row(row)
-        connection.execute(_KEEP, (each.changes, *rows.summary_row(each.summary), *ranks, old.number))
-        _drop_parts(connection, old.number)
+        connection.execute(_KEEP, (each.changes, *rows.summary_row(each.summary), *ranks, number))
+        _drop_parts(connection, number)
         connection.executemany(
             "INSERT INTO facets VALUES (?, ?, ?, ?)",
-            [(facet, value, old.first_time, old.number) for facet, value in _facets(each.summary)],
+            [(facet, value, old.first_time, number) for facet, value in _facets(each.summary)],
         )
         connection.executemany(
             _ADD_USAGE,
             [
                 (
-                    old.number,
+                    number,
                     provider,
                     model,
                     None if part.cost is None else str(part.cost),
@@ -143,41 +144,40 @@ def keep(connection: sqlite3.Connection, made: Iterable[Made]) -> None:
     days.write(connection)
 
 
-def drop(connection: sqlite3.Connection, session_ids: Iterable[str]) -> None:
-    """Take these sessions out of all sums, within the caller's transaction."""
+def drop(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Take the sessions of these numbers out of all sums, within the caller's transaction."""
     days = _Days()
-    for session_id in session_ids:
-        old = _old(connection, session_id)
+    for number in numbers:
+        old = _old(connection, number)
         if old is not None:
             days.add(old.summary, -1)
-            _drop_parts(connection, old.number)
-            connection.execute("DELETE FROM sessions WHERE id = ?", (old.number,))
+            _drop_parts(connection, number)
+            connection.execute("DELETE FROM sessions WHERE id = ?", (number,))
     days.write(connection)
 
 
 @dataclass(slots=True)
 class _Old:
-    number: int
     first_time: int
     counted: int
     rules: int
     summary: Summary | None
 
 
-def _old(connection: sqlite3.Connection, session_id: str) -> _Old | None:
-    found = connection.execute(_OLD, (session_id,)).fetchone()
+def _old(connection: sqlite3.Connection, number: int) -> _Old | None:
+    found = connection.execute(_OLD, (number,)).fetchone()
     if found is None:
         return None
-    number, first_time, _, counted, rules, *values = found
+    session_id, first_time, counted, rules, *values = found
     if not counted:
-        return _Old(number, first_time, counted, rules, None)
+        return _Old(first_time, counted, rules, None)
     summary = rows.summary_from(session_id, values)
     sources = {}
     for provider, model, cost, *figures in connection.execute(_USAGE_OF, (number,)):
         told = dict(zip(_USAGE, figures, strict=True))
         sources[provider, model] = Part(cost=None if cost is None else Decimal(cost), **told)
     summary.sources = sources
-    return _Old(number, first_time, counted, rules, summary)
+    return _Old(first_time, counted, rules, summary)
 
 
 def _drop_parts(connection: sqlite3.Connection, number: int) -> None:

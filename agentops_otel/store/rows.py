@@ -66,34 +66,45 @@ CONTENT: Final = frozenset(
 """Attributes that may be large and that no statistic needs: kept in a column of their own."""
 
 _WORDS: Final = frozenset({names.SPAN_KIND, names.OPERATION_NAME, names.RESPONSE_STATUS})
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_CHECKED: Final = (*sorted(_WORDS), names.COST)
+_PLAIN_COSTS: Final = 1e-4, 1e12
+"""Between these, a float is written without an exponent."""
+# What holds itself ends in a RecursionError as well, and to look for it beforehand costs a third.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 _SMALLEST, _LARGEST = -400, 13
 """Powers of ten that a cost lies between: beyond them its decimal digits alone would fill a page."""
 LATEST: Final = 2**63 - 1
+_DECODER: Final = json.JSONDecoder()
 
 
 def row_of(record: SpanRecord) -> tuple[Any, ...]:
     """The values of `SPAN_COLUMNS`; whatever the record holds, every value is one that SQLite takes."""
-    attributes: dict[str, Any] = {}
-    content: dict[str, Any] = {}
-    for name, value in record.attributes.items():
-        if name in CONTENT:
-            content[name] = value
-        elif _is_sound(name, value):
-            attributes[name] = value
+    attributes, content = _parted(record.attributes)
+    (trace_id, span_id, parent_id, session_id, name, kind, status, message, scope, version) = _texts(
+        record.trace_id,
+        record.span_id,
+        record.parent_id or "",
+        record.session_id,
+        record.name,
+        record.kind,
+        record.status,
+        record.status_message or "",
+        record.scope,
+        record.scope_version,
+    )
     return (
-        _text(record.trace_id),
-        _text(record.span_id),
-        _text(record.parent_id) if record.parent_id else None,
-        _text(record.session_id),
-        _text(record.name),
-        _text(record.kind),
+        trace_id,
+        span_id,
+        parent_id or None,
+        session_id,
+        name,
+        kind,
         _time(record.start_time),
         None if record.end_time is None else _time(record.end_time),
-        _text(record.status),
-        None if record.status_message is None else _text(record.status_message),
-        _text(record.scope),
-        _text(record.scope_version),
+        status,
+        None if record.status_message is None else message,
+        scope,
+        version,
         to_json(attributes),
         to_json(content) if content else None,
         to_json([dict(event) for event in record.events]) if record.events else None,
@@ -101,22 +112,45 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
     )
 
 
+def _parted(told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The attributes that statistics may need, and those that may be large; what would break a sum is in neither."""
+    large = [name for name in told if name in CONTENT]
+    unsound = [name for name in _CHECKED if name in told and not _is_sound(name, told[name])]
+    attributes = told if type(told) is dict and not large and not unsound else dict(told)
+    for name in unsound:
+        del attributes[name]
+    return attributes, {name: attributes.pop(name) for name in large}
+
+
 def hot_row(record: SpanRecord) -> tuple[Any, ...]:
     """The values of `HOT_COLUMNS`; a cost is its exact decimal text, absent where it is unknown."""
     told = record.attributes
-    usage = read_usage(told) if names.INPUT_TOKENS in told or names.OUTPUT_TOKENS in told else None
-    cost = cost_of(told) if _is_sound(names.COST, told.get(names.COST, 0)) else None
-    return (
+    tokens_in, tokens_out = told.get(names.INPUT_TOKENS), told.get(names.OUTPUT_TOKENS)
+    if (tokens_in is not None or tokens_out is not None) and not (_is_count(tokens_in) and _is_count(tokens_out)):
+        usage = read_usage(told)
+        tokens_in, tokens_out = (None, None) if usage is None else (usage.input_tokens, usage.output_tokens)
+    words = _texts(
         project_of(record.resource),
-        _word(told.get(names.SPAN_KIND)),
-        _word(told.get(names.OPERATION_NAME)),
-        _word(told.get(names.PROVIDER_NAME)),
-        _word(told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL)),
-        None if cost is None else str(cost),
-        None if usage is None else usage.input_tokens,
-        None if usage is None else usage.output_tokens,
-        _word(told.get(names.ERROR_TYPE)),
+        told.get(names.SPAN_KIND) or "",
+        told.get(names.OPERATION_NAME) or "",
+        told.get(names.PROVIDER_NAME) or "",
+        told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL) or "",
+        told.get(names.ERROR_TYPE) or "",
     )
+    project, kind, operation, provider, model, error = (word or None for word in words)
+    return project, kind, operation, provider, model, _cost_text(told), tokens_in, tokens_out, error
+
+
+def _cost_text(told: Mapping[str, Any]) -> str | None:
+    cost = told.get(names.COST)
+    if type(cost) is float and _PLAIN_COSTS[0] <= cost < _PLAIN_COSTS[1]:
+        return repr(cost)  # which is what Decimal would write for it
+    read = cost_of(told) if _is_sound(names.COST, told.get(names.COST, 0)) else None
+    return None if read is None else str(read)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LATEST
 
 
 def project_of(resource: Mapping[str, Any]) -> str:
@@ -128,9 +162,9 @@ def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
     """The record of a row of `SPAN_COLUMNS`."""
     (trace_id, span_id, parent_id, _, name, kind, start_time, end_time) = row[:8]
     (status, status_message, scope, scope_version, attributes, content, events, links) = row[8:16]
-    told = json.loads(attributes)
+    told = _read(attributes)
     if content:
-        told.update(json.loads(content))
+        told.update(_read(content))
     return SpanRecord(
         trace_id,
         span_id,
@@ -140,14 +174,19 @@ def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
         end_time,
         kind,
         told,
-        json.loads(events) if events else (),
-        json.loads(links) if links else (),
+        _read(events) if events else (),
+        _read(links) if links else (),
         status,
         status_message,
         resource,
         scope,
         scope_version,
     )
+
+
+def _read(written: str) -> Any:
+    """What was written by `to_json`: no blanks to skip, and nothing after it."""
+    return _DECODER.raw_decode(written)[0]
 
 
 def resource_row(resource: Mapping[str, Any]) -> tuple[bytes, str]:
@@ -160,7 +199,8 @@ def to_json(value: Any) -> str:
     """The value as valid JSON, whatever it holds; what JSON has no form for becomes text."""
     try:
         written = _ENCODER.encode(value)
-        written.encode()
+        if not written.isascii():
+            written.encode()
     except (TypeError, ValueError, RecursionError):
         return plain.to_json(value)
     return written
@@ -258,6 +298,8 @@ def _is_sound(name: str, value: Any) -> bool:
     if name in _WORDS:
         return isinstance(value, str)
     if name == names.COST:
+        if type(value) is float and _PLAIN_COSTS[0] <= value < _PLAIN_COSTS[1]:
+            return True
         try:
             cost = Decimal(str(value))
         except InvalidOperation:
@@ -270,6 +312,15 @@ def _word(value: Any) -> str | None:
     return _text(value) if value else None
 
 
+def _texts(*values: Any) -> Sequence[str]:
+    """The values as text that SQLite and JSON take; nearly always they are, and all of them are looked at at once."""
+    try:
+        whole = "".join(values)
+    except TypeError:
+        return [_text(value) for value in values]
+    return values if whole.isascii() and len(whole) <= plain.TEXT_LIMIT else [_text(value) for value in values]
+
+
 def clean(value: Any) -> str:
     """The value as text that SQLite and JSON take."""
     return _text(value)
@@ -280,4 +331,6 @@ def _text(value: Any) -> str:
 
 
 def _time(value: int) -> int:
+    if type(value) is int and 0 <= value <= LATEST:
+        return value
     return min(max(int(value), 0), LATEST)

@@ -9,7 +9,7 @@ from agentops_otel.store import migration
 from agentops_otel.store.base import StoreError
 from agentops_otel.store.rows import HOT_COLUMNS, SPAN_COLUMNS
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _TABLES: Final = """
 CREATE TABLE resources (
@@ -45,18 +45,18 @@ CREATE TABLE spans (
     output_tokens INTEGER,
     error_type TEXT,
     resource_id INTEGER NOT NULL REFERENCES resources (id),
-    UNIQUE (trace_id, span_id)
+    UNIQUE (trace_id, span_id, project_id)
 );
-CREATE INDEX spans_of_session ON spans (session_id, start_time);
+CREATE INDEX spans_of_session ON spans (session_id, project_id, start_time);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
-    session_id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
     first_time INTEGER NOT NULL,
     changes INTEGER NOT NULL,
     change INTEGER NOT NULL,
     counted INTEGER NOT NULL DEFAULT 0,
     rules INTEGER NOT NULL DEFAULT 0,
-    project_id TEXT,
     start_time INTEGER,
     end_time INTEGER,
     end_state TEXT,
@@ -78,7 +78,8 @@ CREATE TABLE sessions (
     day INTEGER,
     duration INTEGER,
     cost_usd REAL,
-    total_tokens INTEGER
+    total_tokens INTEGER,
+    UNIQUE (session_id, project_id)
 );
 CREATE INDEX sessions_by_time ON sessions (first_time, id);
 CREATE INDEX sessions_of_project ON sessions (project_id, first_time, id);
@@ -140,7 +141,7 @@ CREATE TABLE days (
 CREATE TABLE deletions (
     change INTEGER NOT NULL,
     session_id TEXT NOT NULL,
-    project_id TEXT
+    project_id TEXT NOT NULL
 );
 CREATE INDEX deletions_by_change ON deletions (change);
 CREATE TABLE unindexed (span INTEGER PRIMARY KEY);
@@ -149,14 +150,17 @@ INSERT INTO counters VALUES ('change', 0);
 INSERT INTO counters VALUES ('texts_until', 0);
 CREATE TRIGGER spans_ended AFTER UPDATE ON spans BEGIN
     UPDATE sessions SET changes = changes + 1, change = (SELECT value FROM counters WHERE name = 'change')
-    WHERE session_id = OLD.session_id;
-    INSERT INTO sessions (session_id, first_time, changes, change)
-    VALUES (NEW.session_id, NEW.start_time, 1, (SELECT value FROM counters WHERE name = 'change'))
-    ON CONFLICT (session_id) DO UPDATE
+    WHERE session_id = OLD.session_id AND project_id = OLD.project_id;
+    INSERT INTO sessions (session_id, project_id, first_time, changes, change)
+    VALUES (NEW.session_id, NEW.project_id, NEW.start_time, 1, (SELECT value FROM counters WHERE name = 'change'))
+    ON CONFLICT (session_id, project_id) DO UPDATE
     SET changes = changes + 1, first_time = min(first_time, excluded.first_time), change = excluded.change;
     INSERT OR IGNORE INTO unindexed (span) VALUES (NEW.id);
 END;
 """
+# Ids are chosen by whoever sends them, so nothing is told apart by them alone: a session, and a span, is one of its
+# project. What another project sends under the same ids is another session and another span.
+#
 # Changes of a session are counted in the transaction that makes them, and only for records that are new: ends by
 # the trigger, all others by COUNT_NEW, once for each batch and not for each record. A roll-up belongs to the count
 # it was made at: `counted` and `rules` say which. `change` is the number of the last transaction that touched the
@@ -169,16 +173,16 @@ _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN)
 
 INSERT_SPAN: Final = (
     f"INSERT INTO spans ({_COLUMNS}) VALUES ({_PLACES}) "  # noqa: S608 - names of our own columns
-    f"ON CONFLICT (trace_id, span_id) DO UPDATE SET {_REPLACED} "
+    f"ON CONFLICT (trace_id, span_id, project_id) DO UPDATE SET {_REPLACED} "
     "WHERE spans.end_time IS NULL AND excluded.end_time IS NOT NULL"
 )
 """Duplicates change nothing; only an end replaces, and only a start is replaced."""
 LAST_SPAN: Final = "SELECT coalesce(max(id), 0) FROM spans"
 COUNT_NEW: Final = """
-INSERT INTO sessions (session_id, first_time, changes, change)
-SELECT session_id, min(start_time), count(*), (SELECT value FROM counters WHERE name = 'change')
-FROM spans WHERE id > ? GROUP BY session_id
-ON CONFLICT (session_id) DO UPDATE SET
+INSERT INTO sessions (session_id, project_id, first_time, changes, change)
+SELECT session_id, project_id, min(start_time), count(*), (SELECT value FROM counters WHERE name = 'change')
+FROM spans WHERE id > ? GROUP BY session_id, project_id
+ON CONFLICT (session_id, project_id) DO UPDATE SET
     changes = changes + excluded.changes, first_time = min(first_time, excluded.first_time), change = excluded.change
 """
 """After an insert, with the `LAST_SPAN` before it."""
@@ -200,8 +204,8 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         version = _version(connection, path)
         if version == 0:
             _make(connection)
-        elif version == 1:
-            migration.from_1(connection, lambda: _make(connection), INSERT_SPAN)
+        else:
+            migration.migrate(connection, version, lambda: _make(connection), INSERT_SPAN)
             connection.execute(COUNT_NEW, (0,))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

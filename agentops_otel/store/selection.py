@@ -124,7 +124,8 @@ class Selection:
 
     def match(self, condition: str, values: list[Any]) -> None:
         """Take only sessions with spans (`t`) of which this is true."""
-        self._require(f"s.session_id IN (SELECT t.session_id FROM spans AS t WHERE {condition})", *values)  # noqa: S608
+        found = f"SELECT t.session_id, t.project_id FROM spans AS t WHERE {condition}"  # noqa: S608
+        self._require(f"(s.session_id, s.project_id) IN ({found})", *values)
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

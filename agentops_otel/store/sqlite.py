@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from agentops_otel.store.summary import Summary
 
 _LATEST: Final = re.compile(r"@last(?:~(?P<back>[0-9]{1,9}))?")
-_SESSIONS: Final = f"SELECT s.session_id, {rollups.FRESH}, {rollups.SUMMARY} FROM sessions AS s"  # noqa: S608
-_SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
+_SESSIONS: Final = f"SELECT s.id, s.session_id, {rollups.FRESH}, {rollups.SUMMARY} FROM sessions AS s"  # noqa: S608
+_NAMED: Final = "s.session_id = ? AND (? IS NULL OR s.project_id = ?) ORDER BY s.first_time DESC, s.id DESC LIMIT 1"
+"""The session of an id; where several projects have one of this id and none is named, the one that began last."""
+_OLDEST: Final = f"{_SESSIONS} WHERE s.first_time < ? ORDER BY s.first_time, s.id LIMIT ? OFFSET ?"
 _HIGHEST_LIMIT: Final = 1000
 _SETTLED_AT_ONCE: Final = 50
 _INDEXED_AT_ONCE: Final = 500
@@ -67,47 +69,52 @@ class SQLiteStore(TraceReading, PartReading):
             return
         resources = {id(record.resource): record.resource for record in records}
         written = {number: rows.resource_row(resource) for number, resource in resources.items()}
-        prepared = [((*rows.row_of(record), *rows.hot_row(record)), written[id(record.resource)]) for record in records]
+        prepared = [[*rows.row_of(record), *rows.hot_row(record), None] for record in records]
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection, "IMMEDIATE"):
                 connection.execute(schema.NEXT_CHANGE)
                 ids = {resource: _resource_id(connection, *resource) for resource in set(written.values())}
                 last = connection.execute(schema.LAST_SPAN).fetchone()
-                connection.executemany(schema.INSERT_SPAN, [(*row, ids[resource]) for row, resource in prepared])
+                for row, record in zip(prepared, records, strict=True):
+                    row[-1] = ids[written[id(record.resource)]]
+                connection.executemany(schema.INSERT_SPAN, prepared)
                 connection.execute(schema.COUNT_NEW, last)
 
         self._writer.run(write, create=True)
 
     def delete(self, session_id: str, project: str | None = None) -> bool:
         """Delete a session with all its records; False if there is none."""
-        if self.session(session_id, project) is None:
+        number = self._number(session_id, project)
+        if number is None:
             return False
-        return bool(self._change(lambda connection: retention.delete(connection, [session_id])))
+        return bool(self._change(lambda connection: retention.delete(connection, [number])))
 
-    def prune(self, max_age: float | None = None, max_bytes: int | None = None) -> int:
+    def prune(self, max_age: float | None = None, max_bytes: int | None = None, *, most: int | None = None) -> int:
         """Delete the oldest sessions that no longer run until the rest is within the limits; how many these were.
 
         `max_age` is in seconds since a session's last sign of life, `max_bytes` is what all may take. Where
-        neither is told, the store's own limits hold.
+        neither is told, the store's own limits hold. With `most`, it stops after about so many.
         """
         keeping = Retention(max_age, max_bytes)
         if max_age is None and max_bytes is None:
             keeping = self._keeping or Retention.told()
-        self._settle()
         deleted = skipped = 0
-        while True:
-            page = (keeping, _PRUNED_AT_ONCE, skipped)
-            found = self._read(lambda connection, page=page: retention.expired(connection, *page))
-            gone = [session_id for session_id, is_open in found if not (is_open and self._runs(session_id))]
-            skipped += len(found) - len(gone)
-            if gone:
-                deleted += self._change(lambda connection, gone=gone: retention.delete(connection, gone)) or 0
-            elif not found:
+        while most is None or deleted < most:
+            limit = self._read(lambda connection: retention.limit(connection, keeping), default=None)
+            found = [] if limit is None else self._readers.fetch(_OLDEST, limit, _PRUNED_AT_ONCE, skipped)
+            if not found:
                 break
+            summaries = zip(found, self._summaries(found), strict=True)
+            gone = [row[0] for row, summary in summaries if summary is not None and self._is_over(summary, limit)]
+            skipped += len(found) - len(gone)
+            deleted += self._change(lambda connection, gone=gone: retention.delete(connection, gone)) if gone else 0
         if deleted:
             self._writer.run(retention.give_back, create=False)
         return deleted
+
+    def _is_over(self, summary: Summary, limit: int) -> bool:
+        return summary.row.last_time < limit and not self._settled(summary).is_running
 
     def close(self) -> None:
         """Release the file; it is opened again at the next use."""
@@ -135,7 +142,8 @@ class SQLiteStore(TraceReading, PartReading):
         while True:
             statement, values = selection.page(after, query.limit + 1)
             found = self._readers.fetch(statement, *values)
-            for (number, place, *_), summary in zip(found, self._summaries([row[2:] for row in found]), strict=True):
+            summaries = self._summaries([(row[0], *row[2:]) for row in found])
+            for (number, place, *_), summary in zip(found, summaries, strict=True):
                 if len(rows_found) == query.limit:
                     return SessionPage(rows_found, selection.cursor(*after) if after else None)
                 after = (place, number)
@@ -147,18 +155,14 @@ class SQLiteStore(TraceReading, PartReading):
 
     def session(self, session_id: str, project: str | None = None) -> SessionRow | None:
         """One session by its whole id, or None."""
-        summary = self._summary(session_id)
-        if summary is None or project not in {None, summary.row.project_id}:
-            return None
-        return self._settled(summary)
+        summary = self._summary(session_id, project)
+        return None if summary is None else self._settled(summary)
 
     def find(self, reference: str, project: str | None = None) -> list[str]:
         """Ids that begin with `reference`, whatever its dashes and case, newest first; or `@last`, `@last~1`.
 
         An id that is given in full is found alone, even if others begin with it.
         """
-        if project is not None:
-            self._settle()
         latest = _LATEST.fullmatch(reference)
         newest_first = f"SELECT session_id FROM sessions WHERE {_OF_PROJECT} {{}} ORDER BY first_time DESC, id DESC"  # noqa: S608
         if latest is not None:
@@ -168,14 +172,13 @@ class SQLiteStore(TraceReading, PartReading):
         if not prefix:
             return []
         query = newest_first.format("AND substr(replace(lower(session_id), '-', ''), 1, ?2) = ?3")
-        found = [row[0] for row in self._readers.fetch(query, project, len(prefix), prefix)]
-        return [reference] if reference in found else found
+        found = dict.fromkeys(row[0] for row in self._readers.fetch(query, project, len(prefix), prefix))
+        return [reference] if reference in found else list(found)
 
     def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time; none where it is another project's."""
-        if project is not None and self.session(session_id, project) is None:
-            return []
-        return self._load(session_id)
+        number = self._number(session_id, project)
+        return [] if number is None else self._load(number)
 
     def figures(self, query: FiguresQuery) -> list[Figures]:
         """Sums over sessions, ordered by what they are grouped by."""
@@ -186,8 +189,6 @@ class SQLiteStore(TraceReading, PartReading):
     def search(self, text: str, limit: int = 50, project: str | None = None) -> list[Hit]:
         """The spans in which a text is found, newest first."""
         condition, values = self._found(text)
-        if project is not None:
-            self._settle()
         source, order = "spans AS t", "t.id"
         if condition == _MATCHES:
             # As they come out of the index, so that no more of it is read than is asked for.
@@ -198,9 +199,7 @@ class SQLiteStore(TraceReading, PartReading):
             )
         query = (
             f"SELECT {', '.join(f't.{name}' for name in rows.SPAN_COLUMNS)} FROM {source} WHERE {condition} "  # noqa: S608
-            "AND (? IS NULL OR EXISTS "
-            "(SELECT 1 FROM sessions AS s WHERE s.session_id = t.session_id AND s.project_id = ?)) "
-            f"ORDER BY {order} DESC LIMIT ?"
+            f"AND (? IS NULL OR t.project_id = ?) ORDER BY {order} DESC LIMIT ?"
         )
         bounded = min(max(limit, 1), _HIGHEST_LIMIT)
         return [texts.hit_of(row, text) for row in self._readers.fetch(query, *values, project, project, bounded)]
@@ -220,15 +219,16 @@ class SQLiteStore(TraceReading, PartReading):
             return []
         self._settle()
         touched = (
-            "SELECT change, session_id FROM sessions WHERE change > ? AND (? IS NULL OR project_id = ?) "
-            "UNION ALL SELECT change, session_id FROM deletions WHERE change > ? AND (? IS NULL OR project_id = ?) "
+            "SELECT change, session_id, project_id FROM sessions WHERE change > ? AND (? IS NULL OR project_id = ?) "
+            "UNION ALL SELECT change, session_id, project_id FROM deletions "
+            "WHERE change > ? AND (? IS NULL OR project_id = ?) "
         )
         asked = (after, project, project) * 2
         found = self._readers.fetch(f"{touched} ORDER BY change LIMIT ?", *asked, max(limit, 1))
         if len(found) >= limit:
             last = found[-1][0]
             found = self._readers.fetch(f"SELECT * FROM ({touched}) WHERE change <= ? ORDER BY change", *asked, last)  # noqa: S608
-        return [Change(number, session_id, self.session(session_id, project)) for number, session_id in found]
+        return [Change(*told, self.session(*told[1:])) for told in found]
 
     def _fetch(self, query: str, *values: Any) -> list[Any]:
         return self._readers.fetch(query, *values)
@@ -244,14 +244,14 @@ class SQLiteStore(TraceReading, PartReading):
         """Bring the roll-ups up to the records; False where there is more to do, or another holds the file."""
         stale = [row[0] for row in self._readers.fetch(rollups.STALE)]
         for begin in range(0, len(stale) if most is None else min(most, len(stale)), _SETTLED_AT_ONCE):
-            made = [self._made(session_id) for session_id in stale[begin : begin + _SETTLED_AT_ONCE]]
+            made = [self._made(number) for number in stale[begin : begin + _SETTLED_AT_ONCE]]
             if not self._keep([each for each in made if each is not None]):
                 return False
         return most is None or len(stale) <= most
 
     def _index(self, pieces: int | None = None) -> bool:
         """Bring the text index up to the records, by so many pieces of work."""
-        if not self._read(texts.is_possible, default=False):
+        if not texts.is_possible():
             return True
         while self._read(texts.is_behind, default=False):
             if pieces is not None and pieces <= 0:
@@ -263,15 +263,20 @@ class SQLiteStore(TraceReading, PartReading):
     def _found(self, text: str) -> tuple[str, list[Any]]:
         """The condition under which a text is found in a span (`t`), and its values."""
         words = texts.words_of(text)
-        if not self._read(texts.is_possible, default=False):
+        if not texts.is_possible():
             return texts.pattern_of(text)
         self._index()
         return _MATCHES, [words]
 
     # --- Roll-ups ----------------------------------------------------------------------------------
 
-    def _summary(self, session_id: str) -> Summary | None:
-        found = self._readers.fetch(f"{_SESSIONS} WHERE s.session_id = ?", session_id)
+    def _number(self, session_id: str, project: str | None) -> int | None:
+        query = f"SELECT s.id FROM sessions AS s WHERE {_NAMED}"  # noqa: S608
+        found = self._readers.fetch(query, session_id, project, project)
+        return found[0][0] if found else None
+
+    def _summary(self, session_id: str, project: str | None) -> Summary | None:
+        found = self._readers.fetch(f"{_SESSIONS} WHERE {_NAMED}", session_id, project, project)
         return next(iter(self._summaries(found)), None)
 
     def _summaries(self, found: Iterable[Sequence[Any]]) -> list[Summary | None]:
@@ -279,20 +284,20 @@ class SQLiteStore(TraceReading, PartReading):
         summaries: list[Summary | None] = []
         made: list[rollups.Made] = []
         read: dict[str, Any] = {}
-        for session_id, is_fresh, *values in found:
+        for number, session_id, is_fresh, *values in found:
             if is_fresh:
                 summaries.append(rows.summary_from(session_id, values, read))
                 continue
-            each = self._made(session_id)
+            each = self._made(number)
             summaries.append(None if each is None else each.summary)
             made += [] if each is None else [each]
         self._keep(made)
         return summaries
 
-    def _made(self, session_id: str) -> rollups.Made | None:
+    def _made(self, number: int) -> rollups.Made | None:
         def read(connection: sqlite3.Connection) -> rollups.Made | None:
             with transaction(connection, "DEFERRED"):
-                return rollups.make(connection, session_id)
+                return rollups.make(connection, number)
 
         return self._readers.run(read)
 
@@ -315,20 +320,16 @@ class SQLiteStore(TraceReading, PartReading):
         if not summary.is_open or row.is_running:
             return row
         # Its owner may have ended it in good order after the records were read, and before it was looked for.
-        again = self._summary(row.session_id)
+        again = self._summary(row.session_id, row.project_id)
         return row if again is None or again.is_open else again.row
-
-    def _runs(self, session_id: str) -> bool:
-        row = self.session(session_id)
-        return row is not None and row.is_running
 
     def _is_alive(self, owner: str | None, newest: int) -> bool:
         return owners.is_alive(self.owners, owner, newest=newest)
 
-    def _load(self, session_id: str) -> list[SpanRecord]:
+    def _load(self, number: int) -> list[SpanRecord]:
         def read(connection: sqlite3.Connection) -> list[SpanRecord]:
             with transaction(connection, "DEFERRED"):
-                return rollups.load(connection, session_id, bare=False)[1]
+                return rollups.load(connection, number, bare=False)[3]
 
         return self._readers.run(read) or []
 

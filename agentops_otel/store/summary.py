@@ -47,8 +47,11 @@ class Summary:
         return replace(self.row, end_state_reason=DIED)
 
 
-def summarise(session_id: str, records: Sequence[SpanRecord]) -> Summary:
-    """Read a session from all of its records, of which there must be one at least, whatever their order."""
+def summarise(session_id: str, records: Sequence[SpanRecord], project: str | None = None) -> Summary:
+    """Read a session from all of its records, of which there must be one at least, whatever their order.
+
+    They are all of one `project`; where that is not told, of the one that their resources name.
+    """
     ordered = sorted(records, key=lambda record: (not record.is_session, record.start_time))
     first = ordered[0]
     root = first if first.is_session else None
@@ -56,7 +59,7 @@ def summarise(session_id: str, records: Sequence[SpanRecord]) -> Summary:
     tally = Tally.of(ordered)
     row = SessionRow(
         session_id=session_id,
-        project_id=str(_first_of(tellers, names.PROJECT_ID, of_resource=True) or DEFAULT_PROJECT),
+        project_id=project or str(_first_of(tellers, names.PROJECT_ID, of_resource=True) or DEFAULT_PROJECT),
         start_time=first.start_time,
         end_time=root.end_time if root is not None else None,
         end_state=names.INDETERMINATE,

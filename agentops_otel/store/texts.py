@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import re
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.store import rows
 from agentops_otel.store.questions import Hit, QuestionError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
 
 RULES: Final = 1
@@ -30,9 +32,11 @@ _TOLD: Final = ("session_id", "span_id", "name", "start_time")
 _PLAIN_COLUMNS: Final = ("name", "trace_id", "span_id", "session_id", "status_message")
 
 
-def is_possible(connection: sqlite3.Connection) -> bool:
+@functools.cache
+def is_possible() -> bool:
     """Whether this Python's SQLite has FTS5."""
-    return bool(connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'").fetchone()[0])
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        return bool(connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'").fetchone()[0])
 
 
 def text_of(row: Sequence[Any]) -> str:
@@ -75,7 +79,7 @@ def is_behind(connection: sqlite3.Connection) -> bool:
 
 def forget(connection: sqlite3.Connection, spans: Iterable[int]) -> None:
     """Take spans out of the index before they are deleted, within the caller's transaction."""
-    if not is_possible(connection):
+    if not is_possible():
         # Nobody here can take them out: whoever can makes the index anew.
         connection.execute("DELETE FROM counters WHERE name = 'texts_rules'")
         return

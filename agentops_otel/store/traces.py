@@ -15,7 +15,7 @@ from agentops_otel.store import rows
 from agentops_otel.store.summary import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from agentops_otel.accounting.record import SpanRecord
 
@@ -23,14 +23,15 @@ NO_SERVICE: Final = "unknown_service"
 """The service of spans whose resource names none, as OpenTelemetry's SDKs call it."""
 
 _LATEST: Final = 2**63 - 1
-_NEWEST_SESSIONS: Final = 1000
-"""Whose spans are read for the operations of a service; all are, if these have none."""
-_LINKED_SESSIONS: Final = 10_000
-"""Whose spans are read, at most, for the dependencies between services."""
+_SESSIONS_OF_A_PIECE: Final = 500
+_SPANS_OF_A_SEARCH: Final = 200_000
+"""About so many spans are looked at for one answer: the newest of the time that is asked for."""
 _MOST_OPERATIONS: Final = 10_000
 
 _SERVICE: Final = f"coalesce(nullif(json_extract(attributes, '$.\"service.name\"'), ''), '{NO_SERVICE}')"
-_PROJECT: Final = f"coalesce(json_extract(attributes, '$.\"{names.PROJECT_ID}\"'), '{DEFAULT_PROJECT}')"
+_PROJECT: Final = (
+    f"coalesce(nullif(CAST(json_extract(attributes, '$.\"{names.PROJECT_ID}\"') AS TEXT), ''), '{DEFAULT_PROJECT}')"
+)
 # What tracing tools show as tags though it is no attribute, so that what they show can be asked for.
 _FIELDS: Final = {
     "span.kind": "spans.kind",
@@ -48,10 +49,20 @@ _HOLDS: Final = (
 """Whether a JSON object holds this key with this value; of a list, whether it is one of its items."""
 
 _OVERLAPS: Final = (
-    "sessions.first_time <= ? AND "
+    "sessions.first_time <= ? AND (? IS NULL OR sessions.project_id = ?) AND "
     "(sessions.last_time IS NULL OR sessions.counted < sessions.changes OR sessions.last_time >= ?)"
 )
 """Whether spans of a session may have begun in this time; where its roll-up is old, they may."""
+_NEWEST: Final = (
+    f"SELECT first_time, id, changes FROM sessions WHERE {_OVERLAPS} AND (first_time, id) < (?, ?) "  # noqa: S608
+    "ORDER BY first_time DESC, id DESC LIMIT ?"
+)
+_PIECE: Final = (
+    f"(SELECT session_id, project_id, first_time FROM sessions WHERE {_OVERLAPS} "  # noqa: S608
+    "AND (first_time, id) < (?, ?) AND (first_time, id) >= (?, ?) ORDER BY first_time DESC, id DESC) AS piece "
+    "CROSS JOIN spans ON spans.session_id = piece.session_id AND spans.project_id = piece.project_id"
+)
+"""The spans of some sessions, the newest of them first; its values are those that `_Newest` gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,12 @@ class Dependency(NamedTuple):
     calls: int
 
 
+class TraceIds(list[str]):
+    """Ids of traces; `is_cut` where there may be more, in older spans than a search looks at."""
+
+    is_cut = False
+
+
 class TraceReading(ABC):
     """What a SQLite store answers about traces; with a `project`, from this project's spans alone."""
 
@@ -102,26 +119,29 @@ class TraceReading(ABC):
     def operations(self, service: str, *, project: str | None = None) -> list[Operation]:
         """What the newest spans of a service are called, sorted."""
         told, values = _resources(service, project)
-        found = f"SELECT DISTINCT name, kind FROM {{spans}} WHERE resource_id IN (SELECT id {told}) LIMIT ?"  # noqa: S608
-        newest = (
-            f"(SELECT session_id FROM sessions ORDER BY first_time DESC LIMIT {_NEWEST_SESSIONS}) AS newest "  # noqa: S608
-            "CROSS JOIN spans ON spans.session_id = newest.session_id"
-        )
-        for spans in (newest, "spans"):
-            listed = self._fetch(found.format(spans=spans), *values, _MOST_OPERATIONS)
+        statement = f"SELECT DISTINCT name, kind FROM {_PIECE} WHERE resource_id IN (SELECT id {told}) LIMIT ?"  # noqa: S608
+        for piece in _Newest(self._fetch, 0, _LATEST, project):
+            listed = self._fetch(statement, *piece, *values, _MOST_OPERATIONS)
             if listed:
                 return sorted(Operation(*row) for row in listed)
         return []
 
-    def traces(self, query: TraceQuery, *, project: str | None = None) -> list[str]:
+    def traces(self, query: TraceQuery, *, project: str | None = None) -> TraceIds:
         """The ids of the traces that are asked for, those of the newest sessions first."""
-        conditions, values = _conditions(query, project)
+        conditions, values = _conditions(query)
         statement = (
-            "SELECT DISTINCT spans.trace_id FROM sessions "  # noqa: S608 - conditions are ours, values are bound
-            f"CROSS JOIN spans ON spans.session_id = sessions.session_id WHERE {_OVERLAPS} AND {conditions} "
-            "ORDER BY sessions.first_time DESC LIMIT ?"
+            f"SELECT DISTINCT spans.trace_id FROM {_PIECE} WHERE {conditions} "  # noqa: S608 - ours, values are bound
+            "ORDER BY piece.first_time DESC LIMIT ?"
         )
-        return [row[0] for row in self._fetch(statement, query.until, query.since, *values, query.limit)]
+        newest = _Newest(self._fetch, query.since, query.until, project)
+        found: dict[str, None] = {}
+        for piece in newest:
+            found.update((row[0], None) for row in self._fetch(statement, *piece, *values, query.limit))
+            if len(found) >= query.limit:
+                break
+        ids = TraceIds(list(found)[: query.limit])
+        ids.is_cut = newest.is_cut
+        return ids
 
     def trace(
         self, trace_id: str, *, project: str | None = None, content: bool = True, limit: int = _LATEST
@@ -129,15 +149,15 @@ class TraceReading(ABC):
         """The spans of a trace by start time, at most `limit`; without `content`, only what is always small."""
         left_out = frozenset() if content else frozenset({"content", "events", "links"})
         columns = ", ".join("NULL" if name in left_out else f"spans.{name}" for name in rows.SPAN_COLUMNS)
-        told, values = _resources(None, project)
         statement = (
-            f"SELECT spans.resource_id, known.attributes, {columns} FROM spans "  # noqa: S608 - our own columns
-            f"JOIN (SELECT id, attributes {told}) AS known ON known.id = spans.resource_id "
-            "WHERE spans.trace_id = ? ORDER BY spans.start_time, spans.id LIMIT ?"
+            f"SELECT spans.resource_id, resources.attributes, {columns} FROM spans "  # noqa: S608 - our own columns
+            "JOIN resources ON resources.id = spans.resource_id "
+            "WHERE spans.trace_id = ? AND (? IS NULL OR spans.project_id = ?) "
+            "ORDER BY spans.start_time, spans.id LIMIT ?"
         )
         known: dict[int, Any] = {}
         records = []
-        for number, resource, *row in self._fetch(statement, *values, trace_id, min(limit, _LATEST)):
+        for number, resource, *row in self._fetch(statement, trace_id, project, project, min(limit, _LATEST)):
             if number not in known:
                 known[number] = json.loads(resource)
             records.append(rows.record_from(row, known[number]))
@@ -148,16 +168,16 @@ class TraceReading(ABC):
         told, values = _resources(None, project)
         services = dict(self._fetch(f"SELECT id, {_SERVICE} {told}", *values))
         statement = (
-            "SELECT parent.resource_id, child.resource_id, count(*) FROM "  # noqa: S608 - conditions are ours
-            f"(SELECT session_id FROM sessions WHERE {_OVERLAPS} ORDER BY first_time DESC LIMIT {_LINKED_SESSIONS}) "
-            "AS asked CROSS JOIN spans AS child ON child.session_id = asked.session_id CROSS JOIN spans AS parent "
-            "ON parent.trace_id = child.trace_id AND parent.span_id = child.parent_id "
-            "WHERE child.start_time BETWEEN ? AND ? AND child.resource_id != parent.resource_id GROUP BY 1, 2"
+            f"SELECT parent.resource_id, spans.resource_id, count(*) FROM {_PIECE} CROSS JOIN spans AS parent "  # noqa: S608
+            "ON parent.trace_id = spans.trace_id AND parent.span_id = spans.parent_id "
+            "AND parent.project_id = spans.project_id "
+            "WHERE spans.start_time BETWEEN ? AND ? AND spans.resource_id != parent.resource_id GROUP BY 1, 2"
         )
         calls: Counter[tuple[str, str]] = Counter()
-        for parent, child, count in self._fetch(statement, until, since, since, until):
-            if services.keys() >= {parent, child} and services[parent] != services[child]:
-                calls[services[parent], services[child]] += count
+        for piece in _Newest(self._fetch, since, until, project):
+            for parent, child, count in self._fetch(statement, *piece, since, until):
+                if services.keys() >= {parent, child} and services[parent] != services[child]:
+                    calls[services[parent], services[child]] += count
         return [Dependency(parent, child, count) for (parent, child), count in sorted(calls.items())]
 
 
@@ -168,12 +188,41 @@ def _resources(service: str | None, project: str | None) -> tuple[str, list[Any]
     return f"FROM resources WHERE {conditions}", [plain.text(value) for _, value in asked]
 
 
-def _conditions(query: TraceQuery, project: str | None) -> tuple[str, list[Any]]:
+class _Newest:
+    """The sessions whose spans may have begun in a time, newest first, in pieces: the values of `_PIECE` for each.
+
+    It ends when all are told, or when enough spans have been looked at: then `is_cut`.
+    """
+
+    def __init__(self, fetch: Callable[..., list[Any]], since: int, until: int, project: str | None) -> None:
+        self.is_cut = False
+        self._fetch = fetch
+        self._asked = (until, project, project, since)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """One piece after the other."""
+        left = _SPANS_OF_A_SEARCH
+        upper: tuple[int, int] = (_LATEST, _LATEST)
+        while listed := self._fetch(_NEWEST, *self._asked, *upper, _SESSIONS_OF_A_PIECE):
+            if left <= 0:
+                self.is_cut = True
+                return
+            lower = upper
+            for first_time, number, spans in listed:
+                if left <= 0:
+                    break
+                left -= spans
+                lower = first_time, number
+            yield [*self._asked, *upper, *lower]
+            upper = lower
+
+
+def _conditions(query: TraceQuery) -> tuple[str, list[Any]]:
     """What one span must fulfil, and the values in it."""
     told: list[str] = ["spans.start_time BETWEEN ? AND ?"]
     values: list[Any] = [query.since, query.until]
-    if query.service is not None or project is not None:
-        found, bound = _resources(query.service, project)
+    if query.service is not None:
+        found, bound = _resources(query.service, None)
         told.append(f"spans.resource_id IN (SELECT id {found})")
         values += bound
     for condition, value in (

@@ -7,7 +7,7 @@ import json
 import pytest
 from otlp_requests import JSON, PROTOBUF, protobuf_request
 from server.asking import KEY, OTHER_KEY, asker, posted
-from span_records import SESSION, root
+from span_records import SESSION, llm, root
 
 from agentops_otel.server.app import make_app
 from agentops_otel.server.keys import Allowance, Keys
@@ -158,13 +158,18 @@ async def test_what_is_sent_with_a_key_belongs_to_its_project(store, file):
     for key, status in ((one, 200), (UNKNOWN, 401), (other, 200)):
         answer = await ask("POST", "/v1/traces", **posted(body, **{"x-agentops-api-key": key}))
         assert answer.status_code == status
-    (record,) = store.spans(SESSION)
-    assert record.resource == {"agentops.project.id": "one", "service.name": "s"}, "the first who sent it has it"
+    for project in ("one", "other"):
+        (record,) = store.spans(SESSION, project)
+        assert record.resource == {"agentops.project.id": project, "service.name": "s"}
+    assert store.session(SESSION, "somebody else's") is None
 
 
-async def test_without_keys_everybody_keeps_a_project_of_their_own(store, asked):
-    await asked("POST", "/v1/traces", **posted(protobuf_request(root(resource={"agentops.project.id": "mine"}))))
-    assert store.session(SESSION).project_id == "mine"
+async def test_without_keys_all_of_it_is_one_project(store, asked):
+    """Else the spans of a service that names no project would be kept apart from the session that they are part of."""
+    sent = protobuf_request(root(resource={"agentops.project.id": "mine"}), llm())
+    await asked("POST", "/v1/traces", **posted(sent))
+    row = store.session(SESSION)
+    assert (row.project_id, row.llm_calls) == ("default", 1)
 
 
 def test_keys_are_made_and_removed_while_the_server_runs(file, clock):

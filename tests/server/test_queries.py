@@ -6,7 +6,7 @@ import json
 
 import pytest
 from dirty_equals import IsPartialDict
-from span_records import SESSION, failed, llm, root, span, tool
+from span_records import SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
 from agentops_otel.server.queries import export, session_json, timestamp
@@ -35,7 +35,7 @@ def text(content):
 
 
 def test_a_session_as_json(store):
-    store.insert([root(ENDED, end=2.5, resource={names.PROJECT_ID: "p"}), llm(0.0000195), llm(None), tool()])
+    store.insert(of_project("p", root(ENDED, end=2.5), llm(0.0000195), llm(None), tool()))
     assert session_json(store.session(SESSION)) == {
         "id": SESSION,
         "project_id": "p",
@@ -84,11 +84,14 @@ def test_no_time_is_too_odd_for_a_timestamp(time):
 
 def test_the_classic_sections(exported):
     whole = exported(
-        root(ENDED, end=4, resource={"host.name": "h", names.PROJECT_ID: "p"}),
-        llm(0.5, tokens=(100, 20), attributes={names.CACHE_READ_TOKENS: 60}),
-        llm(None, model="odd"),
-        failed(tool()),
-        span("think", {names.SPAN_KIND: names.KIND_ACTION}),
+        *of_project(
+            "p",
+            root(ENDED, end=4, resource={"host.name": "h"}),
+            llm(0.5, tokens=(100, 20), attributes={names.CACHE_READ_TOKENS: 60}),
+            llm(None, model="odd"),
+            failed(tool()),
+            span("think", {names.SPAN_KIND: names.KIND_ACTION}),
+        )
     )
     assert whole["session"] == {
         "id": SESSION,

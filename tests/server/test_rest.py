@@ -10,7 +10,7 @@ import json
 import httpx
 import pytest
 from otlp_requests import protobuf_request
-from span_records import SESSION, failed, llm, root, span
+from span_records import SESSION, failed, llm, of_project, root, span
 
 from agentops_otel.conventions import names
 from agentops_otel.server import changes as changes_module
@@ -50,13 +50,13 @@ def filled(store):
             names.END_STATE: names.FAILURE if number % 2 else names.SUCCESS,
             names.TAGS: ["nightly", f"n{number}"],
         }
-        resource = {names.PROJECT_ID: "p" if number < 4 else "q", "service.name": "=shop"}
         trace = f"{number:032x}"
         store.insert(
-            [
-                root(told, trace=trace, start=number * 10, end=number * 10 + 2, resource=resource),
+            of_project(
+                "p" if number < 4 else "q",
+                root(told, trace=trace, start=number * 10, end=number * 10 + 2, resource={"service.name": "=shop"}),
                 llm(0.25 * number, trace=trace, start=number * 10, attributes={names.INPUT_MESSAGES: "[]"}),
-            ]
+            )
         )
     return store
 
@@ -306,7 +306,7 @@ async def test_changes_are_told_as_they_come_and_resumed(store, app):
     assert int(found[1]["id"]) > int(found[0]["id"]) > int(told["id"])
     store.delete(SESSION)
     gone = await again.event()
-    assert (gone["event"], json.loads(gone["data"])) == ("deleted", {"id": SESSION})
+    assert (gone["event"], json.loads(gone["data"])) == ("deleted", {"id": SESSION, "project_id": "default"})
     await again.close()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import pytest
 from span_records import SECOND, SESSION, llm, root, span
 
 from agentops_otel.conventions import names
+from agentops_otel.receivers import StoreReceiver
 from agentops_otel.store import FiguresQuery, Retention, SessionQuery, StoreError, owners
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -68,6 +70,7 @@ def test_the_oldest_leave_by_size(store, query):
     for number in range(300):
         store.insert([old(number, 300 - number)])
     before = query("SELECT count(*) FROM spans")[0][0]
+    assert len(store.sessions(SessionQuery(limit=1000))) == 300, "and their roll-ups, which take room, too, are made"
     assert store.prune(max_bytes=700_000) > 0
     left = store.sessions(SessionQuery(limit=1000))
     assert 0 < len(left) < before
@@ -106,3 +109,47 @@ def test_deleting_where_there_is_no_store(tmp_path):
     store = SQLiteStore(tmp_path / "none.db")
     assert (store.delete(SESSION), store.prune(max_age=1)) == (False, 0)
     assert not store.path.exists()
+
+
+def test_a_piece_of_it_is_no_more_than_that(store):
+    store.insert([old(number, 50) for number in range(100)])
+    assert 0 < store.prune(max_age=DAY, most=1) < 50
+    while store.prune(max_age=DAY, most=20):
+        pass
+    assert store.sessions() == []
+
+
+def test_where_nothing_has_to_go_nothing_is_worked_out(store, query):
+    """A program that writes to a store must not have to add up all that others wrote."""
+    store.insert([old(number, 5) for number in range(60)])
+    assert store.prune(max_age=10 * DAY, max_bytes=10**9) == 0
+    assert query("SELECT count(*) FROM sessions WHERE counted > 0") == [(0,)]
+
+
+class Faults:
+    def __init__(self):
+        self.counts = Counter()
+
+    def note(self, where, error):
+        raise error
+
+
+def test_a_program_keeps_its_own_store_within_its_limits(store, monkeypatch):
+    """Without any server: when it begins to write, and now and then."""
+    store.insert([old(number, 50) for number in range(45)])
+    monkeypatch.setenv("AGENTOPS_STORE_MAX_AGE", "10d")
+    left = []
+    for number in range(4):
+        receiver = StoreReceiver(SQLiteStore(store.path), Faults())  # each a program of its own
+        for _ in range(3):
+            assert receiver.deliver([old(100 + number, 0)])
+        receiver.close()
+        left.append(len(store.sessions(SessionQuery(limit=1000))))
+    assert left == [26, 7, 3, 4], "twenty at a time"
+
+
+def test_a_limit_that_cannot_be_read_loses_no_span(store, monkeypatch):
+    monkeypatch.setenv("AGENTOPS_STORE_MAX_AGE", "soon")
+    receiver = StoreReceiver(store, faults := Faults())
+    assert receiver.deliver([old(1, 50)])
+    assert (len(store.sessions()), faults.counts["store.prune"]) == (1, 1)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from span_records import BEGIN, SECOND, SESSION, failed, llm, root, span, tool
+from span_records import BEGIN, SECOND, SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
 from agentops_otel.store import FiguresQuery, QuestionError, SessionQuery
@@ -24,11 +24,10 @@ def session(number, *records, end_state="Success", tags=(), project="p", start=0
     """The records of a session of its own."""
     trace = f"{number:032x}"
     told = {names.END_STATE: end_state, **({names.TAGS: list(tags)} if tags else {})}
-    resource = {names.PROJECT_ID: project}
-    made = [root(told, trace=trace, start=start, end=start + 10, resource=resource)]
+    made = [root(told, trace=trace, start=start, end=start + 10)]
     for place, (make, options) in enumerate(records):
         made.append(make(trace=trace, start=start, end=start + 1, span_id=f"{number:08x}{place:08x}", **options))
-    return made
+    return of_project(project, *made)
 
 
 def by_hand(store, by):
@@ -145,7 +144,7 @@ def test_figures_that_make_no_sense(store, by):
 
 def test_late_spans_move_the_sums(filled):
     filled.figures(FiguresQuery())
-    filled.insert([llm(0.3, trace=f"{1:032x}", model="m", start=400, end=401)])
+    filled.insert(of_project("p", llm(0.3, trace=f"{1:032x}", model="m", start=400, end=401)))
     (first, *_) = filled.figures(FiguresQuery(by=("day",)))
     assert (first.cost, first.llm_calls, first.sessions) == (Decimal("0.6"), 3, 1)
 

@@ -7,7 +7,7 @@ import signal
 from decimal import Decimal
 
 import pytest
-from span_records import BEGIN, ROOT_ID, SECOND, failed, llm, python, root, span, tool
+from span_records import BEGIN, ROOT_ID, SECOND, failed, llm, of_project, python, root, span, tool
 
 from agentops_otel.conventions import names
 from agentops_otel.store import QuestionError, SessionQuery, owners
@@ -29,13 +29,13 @@ def filled(store):
             names.END_STATE: names.FAILURE if number % 2 else names.SUCCESS,
             names.TAGS: ["all", "b"] if number % 4 == 0 else ["all"],
         }
-        resource = {names.PROJECT_ID: "p" if number < 6 else "q"}
         store.insert(
-            [
-                root(told, start=begin, end=begin + number, resource=resource, **of(number)),
+            of_project(
+                "p" if number < 6 else "q",
+                root(told, start=begin, end=begin + number, **of(number)),
                 llm(cost, model=f"m{number % 3}", attributes={names.PROVIDER_NAME: "x"}, start=begin, **of(number)),
                 *([failed(tool(start=begin, **of(number)), kind="KeyError")] if number % 2 else []),
-            ]
+            )
         )
     return store
 
@@ -184,8 +184,8 @@ def test_another_projects_session_is_not_there(filled):
 def test_changes_are_told_once_each_in_their_order(filled):
     begun = filled.change()
     assert filled.changes(begun) == []
-    filled.insert([llm(1.0, **of(2), start=20), llm(1.0, **of(3), start=30)])
-    filled.insert([llm(1.0, **of(2), start=21)])
+    filled.insert(of_project("p", llm(1.0, **of(2), start=20), llm(1.0, **of(3), start=30)))
+    filled.insert(of_project("p", llm(1.0, **of(2), start=21)))
     gone = filled.sessions(SessionQuery(descending=False, limit=1))[0].session_id
     assert filled.delete(gone)
     told = filled.changes(begun)

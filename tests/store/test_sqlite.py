@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from span_records import BEGIN, SECOND, SESSION, failed, llm, root, span, tool
+from span_records import BEGIN, SECOND, SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
 from agentops_otel.store import SessionQuery, base
@@ -184,17 +184,14 @@ def test_tokens_that_are_no_number_are_not_counted(store, tokens):
 
 def test_a_row_says_what_root_and_records_say(store):
     store.insert(
-        [
-            root(
-                {**ENDED, names.VIDEO_URL: "https://v/1"},
-                end=7,
-                resource={names.PROJECT_ID: "p1", "host.name": "h"},
-            ),
+        of_project(
+            "p1",
+            root({**ENDED, names.VIDEO_URL: "https://v/1"}, end=7, resource={"host.name": "h"}),
             llm(0.01, tokens=(100, 20), attributes={names.CACHE_READ_TOKENS: 60}),
             llm(None, model="odd"),
             failed(tool()),
             span(attributes={names.SPAN_KIND: names.KIND_ACTION}),
-        ]
+        )
     )
     assert store.session(SESSION) == base.SessionRow(
         session_id=SESSION,

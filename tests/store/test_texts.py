@@ -23,7 +23,7 @@ def found(store, text, **options):
 @pytest.fixture(params=["FTS5", "no FTS5"])
 def either(store, request, monkeypatch):
     if request.param == "no FTS5":
-        monkeypatch.setattr(texts, "is_possible", lambda connection: False)
+        monkeypatch.setattr(texts, "is_possible", lambda: False)
     return store
 
 
@@ -137,7 +137,7 @@ def test_rules_that_change_make_the_index_anew(store, monkeypatch):
 def test_who_has_no_fts5_deletes_all_the_same(store, monkeypatch):
     store.insert([span("gone"), span("kept", trace="2" * 32)])
     assert found(store, "gone") == ["gone"]
-    monkeypatch.setattr(texts, "is_possible", lambda connection: False)
+    monkeypatch.setattr(texts, "is_possible", lambda: False)
     store.delete(SESSION)
     monkeypatch.undo()
     assert (found(store, "gone"), found(store, "kept")) == ([], ["kept"])
