@@ -51,6 +51,7 @@ bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured
 soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every fault there is
 	@$(BIN)/python scripts/soak $(ARGS)
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
+	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/server/test_openapi.py tests/server/test_intake.py tests/cli/test_serve.py
 
 TESTS ?= tests/page
 browser: $(VENV)/browser.done    ## test the page in Chromium

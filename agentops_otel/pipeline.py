@@ -95,7 +95,9 @@ class Pipeline:
             on_end,
             keep_file=self.keep_file if self.store is not None else None,
             host=lambda: host.environment(host.resource()),
-            stored=partial(self.stored, config=config) if self.store is not None else None,
+            stored=partial(self.stored, seconds=config.max_wait_time / 1000, project=config.project_id)
+            if self.store is not None
+            else None,
             page=self.page,
             here=here,
         )
@@ -105,12 +107,12 @@ class Pipeline:
         receivers = self.delivery.receivers
         return next((receiver.page for receiver in receivers if isinstance(receiver, OtlpReceiver)), None)
 
-    def stored(self, session_id: str, config: Configuration) -> Sequence[SpanRecord] | None:
+    def stored(self, session_id: str, seconds: float, project: str | None = None) -> Sequence[SpanRecord] | None:
         """All records of a session in the local store, after ours have been written there; None without a store."""
         if self.store is None:
             return None
-        self.delivery.flush(config.max_wait_time / 1000)
-        return self.store.spans(session_id, config.project_id)
+        self.delivery.flush(seconds)
+        return self.store.spans(session_id, project)
 
     def keep_file(self, path: str, name: str) -> str:
         """Have a copy of a file made beside the store, which there must be, and return the URL that it will have."""

@@ -135,7 +135,9 @@ def server(store):
 def ours(bodies, spans, store):
     """Seconds of CPU and of the clock for each span, and the server's memory; the store is left with what was sent."""
     with server(store) as (pid, port):
-        send(port, [request(10**6, 1)])  # the first request loads what is loaded once
+        # The first requests load what is loaded once.
+        send(port, [request(10**6, 1), *(request(10**6 + number, 512) for number in (1, 2))])
+        after_few = memory_of(pid)[0]
         context = multiprocessing.get_context("fork")
         clients = [context.Process(target=send, args=(port, bodies[half::2])) for half in range(2)]
         before, began = cpu_of(pid), time.perf_counter()
@@ -147,7 +149,7 @@ def ours(bodies, spans, store):
         spent = (cpu_of(pid) - before) / spans, (time.perf_counter() - began) / spans
         with contextlib.closing(sqlite3.connect(store)) as connection:
             (indexed,) = connection.execute("SELECT value FROM counters WHERE name = 'texts_until'").fetchone()
-        return *spent, memory_of(pid), indexed
+        return *spent, (after_few, *memory_of(pid)), indexed
 
 
 # --- The floor ------------------------------------------------------------------------------------------
@@ -281,7 +283,8 @@ def main():
         print(f"  {name:8} {best[name] * 1e6:7.1f} us of CPU a span   {best[name] / best['made']:5.2f} x made")
     print(f"  ours / given: {best['ours'] / best['given']:.2f}; indexed by upkeep meanwhile: {indexed} spans")
     print(f"  persisted: {statistics.median(found['rate']):,.0f} spans/s by the clock, two clients on the same machine")
-    print(f"  memory of the server after {spans} spans: {memory[0]} MB, {memory[1]} MB at most")
+    few, many, most = memory
+    print(f"  memory of the server: {few} MB after 1,025 spans, {many} MB after {spans} more, {most} MB at most")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """What the store costs beside SQLite itself: inserts and the questions of a page, as ratios within one run.
 
-An insert is compared with a bare `executemany` of the same rows, in the same batches, into the same tables without
-triggers; a question with the one best statement for it, run and fetched on a bare connection to the same file. Figures
-are medians; inserts are CPU time and take turns. Quote ratios only: machines are noisy.
-
     python benchmarks/store.py --spans 10000 200000
+    python benchmarks/store.py --spans 10000 1000000 --folder /tmp/stores     (filled once, kept there, and used again)
+
+An insert is compared with a bare `executemany` of the same rows, in the same batches, into the same tables without
+triggers; a question with the one best statement for it, run and fetched on a bare connection to the same file. The
+statement for an export is the one that makes its JSON of a session's row and spans. Questions are asked in turns, a
+moment apart, first while nothing else happens, then while a thread inserts at a tenth of the full rate (it rests nine
+times as long as each insert takes). Figures are medians; inserts are CPU time. Quote ratios only: machines are noisy.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
-import shutil
 import sqlite3
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -24,15 +27,21 @@ from agentops_otel.conventions import names
 from agentops_otel.server.queries import export
 from agentops_otel.store import FiguresQuery, SessionQuery, SQLiteStore, figures, rows, schema
 from agentops_otel.store.connection import transaction
+from agentops_otel.store.upkeep import Upkeep
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 SPANS_OF_SESSION, BATCH = 50, 512
 BEGIN, SECOND = 1_700_000_000 * 10**9, 10**9
 WORDS = [f"word{number}" for number in range(2000)]
 LISTED = (
-    names.EVENT_ID, names.AGENT_ID, names.EVENT_PARAMS, names.EVENT_RETURNS, names.RESPONSE_MODEL, names.INPUT_TOKENS,
-    names.OUTPUT_TOKENS, names.COST, names.TOOL_NAME, names.ACTION_TYPE, names.ERROR_TYPE, names.SPAN_KIND,
+    names.EVENT_ID, names.AGENT_ID, names.TOOL_NAME, names.ACTION_TYPE, names.ERROR_TYPE, names.SPAN_KIND,
+    names.EVENT_THREAD_ID,
 )  # fmt: skip
-"""The attributes that an export lists by themselves."""
+LARGE = (
+    names.EVENT_PARAMS, names.EVENT_RETURNS, names.TOOL_CALL_ARGUMENTS, names.TOOL_CALL_RESULT, names.INPUT_MESSAGES,
+    names.OUTPUT_MESSAGES, names.EVENT_LOGS,
+)  # fmt: skip
+"""The attributes that an export lists by themselves, out of either column."""
 MODELS = [("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-4o-mini")]
 
 
@@ -124,33 +133,79 @@ def fill(store, other, count):
     return ours, floor, making
 
 
-def medians_of(times, *asks):
-    """Medians of the seconds that each takes; they take turns."""
+def asked(clock, times, pause, *asks):
+    """Sorted seconds that each takes; they take turns."""
     spent = [[] for _ in asks]
     for _ in range(times):
         for ask, seconds in zip(asks, spent, strict=True):
-            begun = time.perf_counter()
+            begun = CLOCKS[clock]()
             ask()
-            seconds.append(time.perf_counter() - begun)
-    return map(statistics.median, spent)
+            seconds.append(CLOCKS[clock]() - begun)
+        time.sleep(pause)
+    return [sorted(seconds) for seconds in spent]
 
 
-def questions(store, connection):
+@contextlib.contextmanager
+def coming_in(store):
+    """Spans come in at a tenth of the full rate, as sessions of today."""
+    ended = threading.Event()
+
+    def insert():
+        number = 0
+        while not ended.is_set():
+            number += 1
+            chance = random.Random(number)
+            trace, begin = f"{chance.getrandbits(128):032x}", BEGIN + 40 * 86_400 * SECOND + number * SECOND
+            resource = {"service.name": "service0", names.PROJECT_ID: "default"}
+            batch = [made(chance, trace, begin, place, number, resource) for place in range(SPANS_OF_SESSION)]
+            begun = time.perf_counter()
+            store.insert(batch)
+            ended.wait(9 * (time.perf_counter() - begun))
+
+    kept = Upkeep(store)
+    thread = threading.Thread(target=insert)
+    thread.start()
+    kept.wake()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        kept.close()
+
+
+def parsed(name):
+    """A JSON text of the contents, as what it says."""
+    found = f"json_extract(content, '$.\"{name}\"')"
+    return f"CASE WHEN json_valid({found}) THEN json({found}) ELSE {found} END"
+
+
+def questions(store, connection, count):
     columns = ", ".join(rows.SUMMARY_COLUMNS)
     spans = ", ".join(rows.SPAN_COLUMNS)
     newest = store.sessions(SessionQuery(limit=50))
     some = newest[25].session_id if len(newest) > 25 else newest[0].session_id
-    word = WORDS[1234]
+    word, matches = WORDS[1234], 2 if count < 100_000 else 50
 
     def sql(statement, *values):
         return lambda: connection.execute(statement, values).fetchall()
 
     statement, values = figures.select(FiguresQuery(by=("day", "model")))
-    fields = ", ".join(f"json_extract(attributes, '$.\"{name}\"')" for name in LISTED)
+    small = ", ".join(f"'{name}', json_extract(attributes, '$.\"{name}\"')" for name in LISTED)
+    large = ", ".join(f"'{name}', {parsed(name)}" for name in LARGE)
+    row = ", ".join(f"'{name}', {name}" for name in rows.SUMMARY_COLUMNS)
+    whole = (
+        f"SELECT json_object('session', (SELECT json_object({row}) FROM sessions WHERE session_id = ?1), "
+        "'events', json_group_array(json_object('id', span_id, 'parent', parent_id, 'name', name, "
+        "'start', start_time, 'end', end_time, 'status', status, 'prompt_tokens', input_tokens, "
+        f"'completion_tokens', output_tokens, 'cost', cost, 'model', model, {small}, {large}))), "
+        "sum(input_tokens), sum(output_tokens), sum(cost), sum(operation = 'chat'), sum(span_kind = 'tool'), "
+        "sum(status = 'error') FROM (SELECT * FROM spans WHERE session_id = ?1 ORDER BY start_time)"
+    )
     tagged = (
         f"SELECT session_id, {', '.join('s.' + name for name in rows.SUMMARY_COLUMNS)} FROM facets AS f "
         "CROSS JOIN sessions AS s ON s.id = f.session WHERE f.facet = 'tag' AND f.value = 'tag3' "
-        "AND s.end_state = 'Failure' ORDER BY f.first_time DESC LIMIT 2"
+        f"AND s.end_state = 'Failure' ORDER BY f.first_time DESC LIMIT {matches}"
     )
     return {
         "session list": (
@@ -163,10 +218,10 @@ def questions(store, connection):
         ),
         "export of one": (
             lambda: export(store, some),
-            sql(f"SELECT {spans}, {fields} FROM spans WHERE session_id = ? ORDER BY start_time", some),
+            sql(whole, some),
         ),
         "tag and end state": (
-            lambda: store.sessions(SessionQuery(tags=("tag3",), end_state="Failure", limit=2)),
+            lambda: store.sessions(SessionQuery(tags=("tag3",), end_state="Failure", limit=matches)),
             sql(tagged),
         ),
         "cost by day, model": (
@@ -184,44 +239,63 @@ def questions(store, connection):
     }
 
 
-def measure(count, times):
-    folder = Path(tempfile.mkdtemp())
-    try:
-        with (
-            contextlib.closing(SQLiteStore(folder / "ours.db")) as store,
-            contextlib.closing(bare(folder / "bare.db")) as other,
-        ):
-            ours, floor, making = fill(store, other, count)
-            print(f"\n{count:,} spans")
-            ready = statistics.median(a / b for a, b in zip(ours, floor, strict=True))
-            whole = statistics.median(a / (b + c) for a, b, c in zip(ours, floor, making, strict=True))
-            print(
-                f"  insert: {whole:.2f} x making and inserting the rows bare; {ready:.2f} x rows that are made already"
-            )
-            begun = time.process_time()
-            while not store.catch_up():
-                pass
-            spent = time.process_time() - begun
-            print(f"  roll-ups and text index afterwards: {spent / sum(floor):.2f} x inserting the rows bare")
-            connection = sqlite3.connect(store.path, isolation_level=None)
-            found = {}
-            for name, (ask, statement) in questions(store, connection).items():
-                assert len(ask()) > 0, name
-                spent, best = medians_of(times, ask, statement)
-                found[name] = spent
-                print(f"  {name:<20}{spent * 1000:9.2f} ms  {spent / best:6.2f} x its SQL ({best * 1000:.2f} ms)")
-            connection.close()
-            return found
-    finally:
-        shutil.rmtree(folder)
+def filled(path, count):
+    """A store of so many spans, filled now unless that has been done; what that cost is printed."""
+    store = SQLiteStore(path)
+    if path.exists():
+        return store
+    with contextlib.closing(bare(path.with_suffix(".bare"))) as other:
+        ours, floor, making = fill(store, other, count)
+    ready = statistics.median(a / b for a, b in zip(ours, floor, strict=True))
+    whole = statistics.median(a / (b + c) for a, b, c in zip(ours, floor, making, strict=True))
+    print(f"  insert: {whole:.2f} x making and inserting the rows bare; {ready:.2f} x rows that are made already")
+    begun = time.process_time()
+    while not store.catch_up():
+        pass
+    spent = time.process_time() - begun
+    print(f"  roll-ups and text index afterwards: {spent / sum(floor):.2f} x inserting the rows bare")
+    for part in path.parent.glob("*.bare*"):
+        part.unlink()
+    return store
+
+
+def measure(folder, count, times, clock):
+    print(f"\n{count:,} spans", flush=True)
+    with contextlib.closing(filled(folder / f"{count}.db", count)) as store:
+        connection = sqlite3.connect(store.path, isolation_level=None)
+        found = {}
+        for name, (ask, statement) in questions(store, connection, count).items():
+            assert len(ask()) > 0, name
+            quiet, best = asked(clock, times, 0, ask, statement)
+            with coming_in(store):
+                busy, busy_best = asked(clock, times, 0.01, ask, statement)
+            found[name] = middle(quiet)
+            print(f"  {name:<20}{middle(best) * 1000:9.2f} ms its SQL", end="", flush=True)
+            for said, ours, theirs in (("idle", quiet, best), ("while spans come in", busy, busy_best)):
+                medians, tails = middle(ours) / middle(theirs), tail(ours) / tail(theirs)
+                print(f"   {said}: {medians:.2f} x, p99 {tails:.2f} x ({tail(ours) * 1000:.1f} ms)", end="", flush=True)
+            print()
+        connection.close()
+        return found
+
+
+def middle(seconds):
+    return seconds[len(seconds) // 2]
+
+
+def tail(seconds):
+    return seconds[min(len(seconds) * 99 // 100, len(seconds) - 1)]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spans", type=int, nargs="+", default=[10_000, 50_000])
-    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, where others keep the machine busy")
+    parser.add_argument("--folder", type=Path, help="where stores are kept and found again; without it, nowhere")
     told = parser.parse_args()
-    found = [measure(count, told.times) for count in told.spans]
+    with tempfile.TemporaryDirectory() as temporary:
+        found = [measure(told.folder or Path(temporary), count, told.times, told.clock) for count in told.spans]
     if len(found) > 1:
         print(f"\nfrom {told.spans[0]:,} to {told.spans[-1]:,} spans")
         for name, spent in found[-1].items():

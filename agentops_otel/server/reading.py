@@ -102,10 +102,10 @@ def _record(span: Span, resource: dict[str, Any], scope: str, scope_version: str
         end or start,
         _KINDS.get(span.kind, "internal"),
         attributes_of(span.attributes),
-        [_event(event) for event in span.events] if span.events else (),
+        [_event(event) for event in span.events] if span.events else [],
         [_link(link) for link in span.links if _is_id(link.trace_id, _NO_TRACE) and _is_id(link.span_id, _NO_SPAN)]
         if span.links
-        else (),
+        else [],
         _STATES.get(status.code, UNSET),
         status.message or None,
         resource,

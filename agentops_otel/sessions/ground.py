@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -57,8 +58,14 @@ class Ground:
     """All records of a session, other processes' too, if they can be read here."""
     page: Callable[[], str | None] = lambda: None
     """The URL below which sessions have their pages, if that is known by now."""
+
     here: Callable[[], Context | None] = lambda: None
     """Where a span starts in the calling context, if something else than the current span says so."""
+
+    def url(self, session_id: str) -> str | None:
+        """The page of a session, if it is known by now."""
+        page = self.page()
+        return None if page is None else page + quote(session_id, safe="")
 
     def start_root(self, session_id: str, name: str | None, tags: Sequence[str]) -> Span:
         """The root span of a session, linked to the span that is current; its trace is the session's if it can be."""

@@ -7,7 +7,6 @@ import os
 import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -234,13 +233,8 @@ class Session:
 
     @property
     def session_url(self) -> str | None:
-        """Where the session's page is, once the server has said that it has one; None before, and where there is none.
-
-        A server of `agentops-otel serve` says so in its first answer, a fraction of a second after the session's start.
-        Sessions in the local store have a page while a server shows that store; this does not know of it.
-        """
-        page = self._ground.page()
-        return None if page is None else page + quote(self.session_id, safe="")
+        """Where the session's page is, once the server has told it in an answer; None before, and without one."""
+        return self._ground.url(self.session_id)
 
     def set_metadata(self, metadata: dict[str, Any], prefix: str) -> bool:
         """Put values on the root span, under `prefix.name`; False if the session has ended or they are no dict."""

@@ -265,7 +265,7 @@ def summary_from(session_id: str, row: Sequence[Any], read: dict[str, Any] | Non
     (actions, errors, tokens, models, resource, last_time, is_open, owner) = row[11:19]
     for written in (tags, tokens, models, resource):
         if written not in read:
-            read[written] = json.loads(written)
+            read[written] = _read(written)
     return Summary(
         SessionRow(
             session_id,

@@ -147,8 +147,10 @@ class SQLiteStore(TraceReading, PartReading):
                 if len(rows_found) == query.limit:
                     return SessionPage(rows_found, selection.cursor(*after) if after else None)
                 after = (place, number)
-                row = None if summary is None else self._settled(summary)
-                if row is not None and query.is_running in {None, row.is_running}:
+                if summary is None:
+                    continue
+                row = self._settled(summary) if summary.is_open else summary.row
+                if query.is_running is None or query.is_running == row.is_running:
                     rows_found.append(row)
             if len(found) <= query.limit:
                 return SessionPage(rows_found)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 0.5
-_SHARE: Final = 3
+_BUSY_SECONDS: Final = 3.0
+"""So long it waits, at most, for those who write to pause."""
+_SHARE: Final = 7
 """It rests this many times as long as it has worked, so that those who write and read go first."""
 _PRUNE_SECONDS: Final = 600.0
 
@@ -52,13 +54,25 @@ class Upkeep:
     def _run(self) -> None:
         while True:
             self._wanted.wait()
-            if self._ended.wait(_PAUSE_SECONDS):
+            if not self._is_quiet():
                 return
-            self._wanted.clear()
             begun = time.monotonic()
             self._work()
             if self._ended.wait((time.monotonic() - begun) * _SHARE):
                 return
+
+    def _is_quiet(self) -> bool:
+        """Wait until nothing is written any more, or long enough; False at the end.
+
+        A roll-up is made of all that a session has, so what is made in the middle of a stream is soon made again.
+        """
+        latest = time.monotonic() + _BUSY_SECONDS
+        while True:
+            self._wanted.clear()
+            if self._ended.wait(_PAUSE_SECONDS):
+                return False
+            if not self._wanted.is_set() or time.monotonic() >= latest:
+                return True
 
     def _work(self) -> None:
         try:

@@ -25,6 +25,7 @@ from agentops_otel.store import open_store
 from agentops_otel.store.keys import KeyFile
 
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
+KILLS = 50 if os.environ.get("FAULTS_ALL") else 5
 
 
 @contextlib.contextmanager
@@ -115,7 +116,7 @@ def grpc_sender(address, acknowledged, number):
 
 def test_what_was_acknowledged_survives_kills(tmp_path):
     store, acknowledged = tmp_path / "s.db", []
-    for turn in range(1, 11):
+    for turn in range(1, KILLS + 1):
         before = len(acknowledged)
         with serving(store, stop=signal.SIGKILL) as (url, head):
             senders = [
@@ -130,7 +131,7 @@ def test_what_was_acknowledged_survives_kills(tmp_path):
             thread.join()
     with contextlib.closing(open_store(store)) as opened:
         kept = {record.span_id for row in opened.sessions() for record in opened.spans(row.session_id)}
-    assert len(acknowledged) >= 500
+    assert len(acknowledged) >= 50 * KILLS
     assert set(acknowledged) <= kept
 
 

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import math
+import os
 import tracemalloc
 import zlib
 from dataclasses import asdict
@@ -21,6 +22,8 @@ from agentops_otel.conventions import names
 from agentops_otel.server import intake
 from agentops_otel.server.wire import IntakeError, inflated, media_type
 from agentops_otel.store.rows import row_of
+
+EXAMPLES = 10_000 if os.environ.get("FAULTS_ALL") else 200
 
 
 def records_of_request(body, content_type):
@@ -217,7 +220,7 @@ def taken_or_refused(body, content_type):
         assert all(row_of(record) for record in records_of_request(body, content_type).records)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(_shapes)
 def test_any_json_is_taken_or_refused(shape):
     taken_or_refused(json.dumps(shape).encode(), JSON)
@@ -227,13 +230,13 @@ def test_any_json_is_taken_or_refused(shape):
     taken_or_refused(one_span(links=[shape], events=shape), JSON)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(st.data())
 def test_any_flipped_bit_is_taken_or_refused(data):
     taken_or_refused(flipped(data, protobuf_request(failed(llm(None)))), PROTOBUF)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(st.data())
 def test_a_damaged_span_never_costs_a_sound_one(data):
     good, bad = protobuf_request(span("good")), protobuf_request(failed(llm(None)))
@@ -253,7 +256,7 @@ def field(number, content):
             return bytes(written) + content
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(_shapes)
 def test_an_illegible_json_span_never_costs_a_sound_one(shape):
     whole = json.loads(one_span())

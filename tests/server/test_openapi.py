@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from agentops_otel.server.openapi import document
 from agentops_otel.store.sqlite import SQLiteStore
 
 ENDLESS = "/v2/changes"
+EXAMPLES = 500 if os.environ.get("FAULTS_ALL") else 25
 OPERATIONS = [
     (path, method)
     for path, methods in document("http://localhost")["paths"].items()
@@ -44,7 +47,9 @@ def forgo_what_no_schema_can_say(case):
 def test_requests_of_the_document_are_answered_as_it_says(app, path, method):
     operation = schemathesis.openapi.from_asgi("/openapi.json", app)[path][method]
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(
+        max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    )
     @given(operation.as_strategy())
     def ask(case):
         forgo_what_no_schema_can_say(case)

@@ -19,6 +19,8 @@ from agentops_otel.server.app import make_app
 from agentops_otel.server.intake import Intake
 from agentops_otel.server.wire import BODY_LIMIT, Limits
 
+DEFAULT = {"agentops.project.id": "default"}
+
 
 def error_of(answer):
     """The google.rpc.Status of an answer, in whichever encoding it has."""
@@ -154,7 +156,7 @@ async def test_a_resource_that_cannot_be_read_costs_no_span(store, asked):
     body = protobuf_request(span("kept", resource={"AAA": "x"})).replace(b"AAA", b"\xed\xa0\x80")
     answer = await asked("POST", "/v1/traces", **posted(body))
     assert answer.status_code == 200
-    assert [(record.name, record.resource) for record in store.spans(SESSION)] == [("kept", {})]
+    assert [(record.name, record.resource) for record in store.spans(SESSION)] == [("kept", DEFAULT)]
 
 
 ODD = [
@@ -207,7 +209,7 @@ async def test_a_session_is_seen_when_it_begins(store, asked, name):
         assert (answer.status_code, answer.content) == (200, b"{}")
     (row,) = store.sessions()
     assert (row.session_id, row.start_time, row.end_time) == (SESSION, BEGIN - 5, None)
-    assert row.resource == {"service.name": "s"}
+    assert row.resource == {"service.name": "s", **DEFAULT}
     await asked("POST", "/v1/traces", **posted(protobuf_request(root({names.END_STATE: "Success"}))))
     assert store.session(SESSION).end_state == "Success"
 

@@ -96,6 +96,19 @@ def test_what_goes_wrong_is_tried_again_the_next_time(error):
     kept.close()
 
 
+def test_it_lets_those_who_write_finish_but_not_for_ever(monkeypatch):
+    monkeypatch.setattr(upkeep, "_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(upkeep, "_BUSY_SECONDS", 0.5)
+    watched = Watched(rounds=0)
+    kept = Upkeep(watched)
+    begun = time.monotonic()
+    while not watched.caught_up and time.monotonic() - begun < 20:
+        kept.wake()
+        time.sleep(0.01)
+    assert time.monotonic() - begun >= 0.5
+    kept.close()
+
+
 def test_it_rests_longer_than_it_works(monkeypatch):
     """So that those who write and read go first."""
     moments = []
