@@ -180,12 +180,12 @@ def parsed(name):
     return f"CASE WHEN json_valid({found}) THEN json({found}) ELSE {found} END"
 
 
-def questions(store, connection, count):
+def questions(store, connection):
     columns = ", ".join(rows.SUMMARY_COLUMNS)
     spans = ", ".join(rows.SPAN_COLUMNS)
     newest = store.sessions(SessionQuery(limit=50))
     some = newest[25].session_id if len(newest) > 25 else newest[0].session_id
-    word, matches = WORDS[1234], 2 if count < 100_000 else 50
+    word = WORDS[1234]
 
     def sql(statement, *values):
         return lambda: connection.execute(statement, values).fetchall()
@@ -205,7 +205,7 @@ def questions(store, connection, count):
     tagged = (
         f"SELECT session_id, {', '.join('s.' + name for name in rows.SUMMARY_COLUMNS)} FROM facets AS f "
         "CROSS JOIN sessions AS s ON s.id = f.session WHERE f.facet = 'tag' AND f.value = 'tag3' "
-        f"AND s.end_state = 'Failure' ORDER BY f.first_time DESC LIMIT {matches}"
+        "AND s.end_state = 'Success' ORDER BY f.first_time DESC LIMIT ?"
     )
     return {
         "session list": (
@@ -221,8 +221,12 @@ def questions(store, connection, count):
             sql(whole, some),
         ),
         "tag and end state": (
-            lambda: store.sessions(SessionQuery(tags=("tag3",), end_state="Failure", limit=matches)),
-            sql(tagged),
+            lambda: store.sessions(SessionQuery(tags=("tag3",), end_state="Success", limit=50)),
+            sql(tagged, 50),
+        ),
+        "the same, ten": (
+            lambda: store.sessions(SessionQuery(tags=("tag3",), end_state="Success", limit=10)),
+            sql(tagged, 10),
         ),
         "cost by day, model": (
             lambda: store.figures(FiguresQuery(by=("day", "model"))),
@@ -264,7 +268,7 @@ def measure(folder, count, times, clock):
     with contextlib.closing(filled(folder / f"{count}.db", count)) as store:
         connection = sqlite3.connect(store.path, isolation_level=None)
         found = {}
-        for name, (ask, statement) in questions(store, connection, count).items():
+        for name, (ask, statement) in questions(store, connection).items():
             assert len(ask()) > 0, name
             quiet, best = asked(clock, times, 0, ask, statement)
             with coming_in(store):

@@ -29,6 +29,7 @@ _SESSIONS: Final = f"SELECT s.id, s.session_id, {rollups.FRESH}, {rollups.SUMMAR
 _NAMED: Final = "s.session_id = ? AND (? IS NULL OR s.project_id = ?) ORDER BY s.first_time DESC, s.id DESC LIMIT 1"
 """The session of an id; where several projects have one of this id and none is named, the one that began last."""
 _OLDEST: Final = f"{_SESSIONS} WHERE s.first_time < ? ORDER BY s.first_time, s.id LIMIT ? OFFSET ?"
+_HIT: Final = ", ".join(f"t.{name}" for name in texts.HIT_COLUMNS)
 _HIGHEST_LIMIT: Final = 1000
 _SETTLED_AT_ONCE: Final = 50
 _INDEXED_AT_ONCE: Final = 500
@@ -200,11 +201,11 @@ class SQLiteStore(TraceReading, PartReading):
                 "texts.rowid",
             )
         query = (
-            f"SELECT {', '.join(f't.{name}' for name in rows.SPAN_COLUMNS)} FROM {source} WHERE {condition} "  # noqa: S608
+            f"SELECT {_HIT} FROM {source} WHERE {condition} "  # noqa: S608
             f"AND (? IS NULL OR t.project_id = ?) ORDER BY {order} DESC LIMIT ?"
         )
         bounded = min(max(limit, 1), _HIGHEST_LIMIT)
-        return [texts.hit_of(row, text) for row in self._readers.fetch(query, *values, project, project, bounded)]
+        return texts.hits_of(self._readers.fetch(query, *values, project, project, bounded), text)
 
     def change(self) -> int:
         """The number of the last change: each that comes has a higher one."""
@@ -230,7 +231,7 @@ class SQLiteStore(TraceReading, PartReading):
         if len(found) >= limit:
             last = found[-1][0]
             found = self._readers.fetch(f"SELECT * FROM ({touched}) WHERE change <= ? ORDER BY change", *asked, last)  # noqa: S608
-        return [Change(*told, self.session(*told[1:])) for told in found]
+        return [Change(number, named, owner, self.session(named, owner)) for number, named, owner in found]
 
     def _fetch(self, query: str, *values: Any) -> list[Any]:
         return self._readers.fetch(query, *values)

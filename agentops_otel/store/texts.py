@@ -26,9 +26,11 @@ _WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
 _COLUMNS: Final = ", ".join(rows.SPAN_COLUMNS)
 _NAMED: Final = {name: place for place, name in enumerate(rows.SPAN_COLUMNS)}
 _JSON_COLUMNS: Final = ("attributes", "content", "events")
-_SHOWN: Final = ("content", "status_message", "name", "attributes", "events", "span_id", "trace_id")
-"""Where a word is looked for to show what stands around it: what was said first."""
-_TOLD: Final = ("session_id", "span_id", "name", "start_time")
+HIT_COLUMNS: Final = (
+    *("session_id", "span_id", "name", "start_time"),
+    *("content", "status_message", "attributes", "events", "trace_id"),
+)
+"""What a hit tells, and where else a word is looked for to show what stands around it: what was said first."""
 _PLAIN_COLUMNS: Final = ("name", "trace_id", "span_id", "session_id", "status_message")
 
 
@@ -120,19 +122,24 @@ def pattern_of(text: str) -> tuple[str, list[str]]:
     return f"({condition})", [word.rstrip("*") for word in told]
 
 
-def hit_of(row: Sequence[Any], text: str) -> Hit:
-    """The span of a row of `SPAN_COLUMNS`, with what stands around the first word that is found in it."""
+def hits_of(found: Iterable[Sequence[Any]], text: str) -> list[Hit]:
+    """The spans of rows of `HIT_COLUMNS`, each with what stands around the first word that is found in it."""
     words = [(phrase or word).rstrip("*").lower() for phrase, word in _WORD.findall(text)]
-    excerpt = next(filter(None, (_excerpt(row[_NAMED[name]], words) for name in _SHOWN)), "")
-    session_id, span_id, name, start_time = (row[_NAMED[column]] for column in _TOLD)
-    return Hit(session_id, span_id, name, start_time, excerpt)
+    hits = []
+    for session_id, span_id, name, start_time, content, message, *others in found:
+        excerpt = ""
+        for whole in (content, message, name, *others, span_id):
+            if whole and (excerpt := _excerpt(whole, words)):
+                break
+        hits.append(Hit(session_id, span_id, name, start_time, excerpt))
+    return hits
 
 
-def _excerpt(whole: str | None, words: Sequence[str]) -> str:
+def _excerpt(whole: str, words: Sequence[str]) -> str:
     """What stands around a word, within the string of a JSON text that it is in."""
-    lowered = whole.lower() if whole else ""
+    lowered = whole.lower()
     place = next((place for place in map(lowered.find, words) if place >= 0), -1)
-    if whole is None or place < 0:
+    if place < 0:
         return ""
     begin = max(place - _AROUND, whole.rfind('"', 0, place) + 1, 0)
     end = whole.find('"', place)

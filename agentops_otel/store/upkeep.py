@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 0.5
-_BUSY_SECONDS: Final = 3.0
+_BUSY_SECONDS: Final = 5.0
 """So long it waits, at most, for those who write to pause."""
 _SHARE: Final = 7
 """It rests this many times as long as it has worked, so that those who write and read go first."""
