@@ -34,7 +34,7 @@ _HIGHEST_LIMIT: Final = 1000
 _SETTLED_AT_ONCE: Final = 50
 _INDEXED_AT_ONCE: Final = 500
 _PRUNED_AT_ONCE: Final = 20
-_PIECES: Final = 20
+_PIECES: Final = 4
 """Pieces of work in one `catch_up`."""
 _MATCHES: Final = "t.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
 _OF_PROJECT: Final = "(?1 IS NULL OR project_id = ?1)"

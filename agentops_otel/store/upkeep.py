@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 0.5
 _BUSY_SECONDS: Final = 5.0
 """So long it waits, at most, for those who write to pause."""
-_SHARE: Final = 7
+_SHARE, _BUSY_SHARE = 3, 15
 """It rests this many times as long as it has worked, so that those who write and read go first."""
 _PRUNE_SECONDS: Final = 600.0
 
@@ -54,25 +54,26 @@ class Upkeep:
     def _run(self) -> None:
         while True:
             self._wanted.wait()
-            if not self._is_quiet():
+            share = _SHARE if self._is_quiet() else _BUSY_SHARE
+            if self._ended.is_set():
                 return
             begun = time.monotonic()
             self._work()
-            if self._ended.wait((time.monotonic() - begun) * _SHARE):
+            if self._ended.wait((time.monotonic() - begun) * share):
                 return
 
     def _is_quiet(self) -> bool:
-        """Wait until nothing is written any more, or long enough; False at the end.
+        """Wait until nothing is written any more; False where it goes on for too long to wait for its end.
 
         A roll-up is made of all that a session has, so what is made in the middle of a stream is soon made again.
         """
         latest = time.monotonic() + _BUSY_SECONDS
-        while True:
+        while time.monotonic() < latest:
             self._wanted.clear()
-            if self._ended.wait(_PAUSE_SECONDS):
-                return False
-            if not self._wanted.is_set() or time.monotonic() >= latest:
+            if self._ended.wait(_PAUSE_SECONDS) or not self._wanted.is_set():
                 return True
+        self._wanted.clear()
+        return False
 
     def _work(self) -> None:
         try:
