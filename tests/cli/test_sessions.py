@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 
 from click.testing import CliRunner
-from span_records import ROOT_ID, SECOND, SESSION, failed, llm, python, root, span, tool
+from span_records import ROOT_ID, SECOND, SESSION, failed, llm, of_project, python, root, span, tool
 
 from agentops_otel.cli import main, text
 from agentops_otel.conventions import names
@@ -225,3 +225,23 @@ def test_where_only_ascii_is_understood(store):
     assert process.returncode == 0
     assert "`- tool search" in told
     assert "12.4k>950" in told
+
+
+def test_a_project_of_the_store(store, run):
+    for project, cost in (("red", 0.5), ("blue", 0.25)):
+        store.insert(of_project(project, root(ENDED, end=2), llm(cost)))
+    assert sorted(row["project_id"] for row in json.loads(run("ls", "--json"))) == ["blue", "red"]
+    for project, cost in (("red", "0.5"), ("blue", "0.25")):
+        assert [row["cost"] for row in json.loads(run("ls", "--json", "--project", project))] == [cost]
+        told = json.loads(run("show", SESSION[:8], "--json", "--project", project))
+        assert (told["session"]["project_id"], told["statistics"]["cost"]) == (project, cost)
+        assert json.loads(run("stats", "@last", "--json", "--project", project))["cost"] == cost
+    run("rm", SESSION, "--yes", "--project", "red")
+    assert [row["project_id"] for row in json.loads(run("ls", "--json"))] == ["blue"]
+    run("show", SESSION, "--project", "red", code=3)
+
+
+def test_the_project_of_a_server_is_that_of_the_key():
+    result = CliRunner().invoke(main, ["sessions", "ls", "--project", "red", "--server", "http://127.0.0.1:1"])
+    assert result.exit_code == 2
+    assert "the key says which" in result.output

@@ -362,3 +362,13 @@ def test_the_default_time_is_that_of_jaeger():
     assert asked("end=1000")[0] == TraceQuery(service="s", since=0, until=1_000_000)
     expected = TraceQuery(service="s", since=1000, until=2000, shortest=1_500_000, longest=3690 * SECOND)
     assert asked("start=1&end=2&minDuration=1.5ms&maxDuration=1h1.5m")[0] == expected
+
+
+async def test_a_search_that_looked_at_the_newest_spans_only_says_so(store, got, monkeypatch):
+    monkeypatch.setattr("agentops_otel.store.traces._SPANS_OF_A_SEARCH", 1)
+    monkeypatch.setattr("agentops_otel.store.traces._SESSIONS_OF_A_PIECE", 1)
+    for number in (1, 2):
+        store.insert([root(trace=f"{number:032x}", resource={"service.name": "s"})])
+    answer = await got(store, "/api/traces?service=s&start=0")
+    assert len(answer.json()["data"]) == 1
+    assert "only the newest spans" in answer.json()["errors"][0]["msg"]

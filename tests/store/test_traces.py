@@ -6,7 +6,7 @@ import pytest
 from span_records import BEGIN, SECOND, failed, llm, python, root, span
 
 from agentops_otel.conventions import names
-from agentops_otel.store import SQLiteStore
+from agentops_otel.store import SQLiteStore, traces
 from agentops_otel.store.traces import Dependency, Operation, TraceQuery
 
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
@@ -204,3 +204,40 @@ def test_other_processes_are_seen(store):
     with python(code, store.path) as process:
         assert process.wait() == 0
     assert store.services() == ["unknown_service"]
+
+
+def test_a_search_looks_at_the_newest_spans_and_says_so(store, monkeypatch):
+    """However many there are in the time that is asked for."""
+    monkeypatch.setattr(traces, "_SPANS_OF_A_SEARCH", 10)
+    monkeypatch.setattr(traces, "_SESSIONS_OF_A_PIECE", 2)
+    for number in range(1, 11):
+        told = {"rare": number == 1, "often": True}
+        store.insert(
+            [
+                span(f"step {number}", told, trace=f"{number:032x}", start=number, resource={"service.name": "s"})
+                for _ in range(3)
+            ]
+        )
+
+    def found(**tags):
+        return store.traces(TraceQuery(tags=tags, limit=100))
+
+    often, rare = found(often="true"), found(rare="true")
+    assert (often, often.is_cut) == ([f"{number:032x}" for number in (10, 9, 8, 7)], True)
+    assert (rare, rare.is_cut) == ([], True)
+    first = store.traces(TraceQuery(tags={"often": "true"}, limit=2))
+    assert (first, first.is_cut) == ([f"{number:032x}" for number in (10, 9)], False)
+    earlier = store.traces(TraceQuery(tags={"rare": "true"}, until=BEGIN + 3 * SECOND, limit=100))
+    assert (earlier, earlier.is_cut) == ([f"{1:032x}"], False)
+    assert {operation.name for operation in store.operations("s")} == {"step 9", "step 10"}
+
+
+def test_what_calls_what_is_read_from_the_newest_spans(store, monkeypatch):
+    monkeypatch.setattr(traces, "_SPANS_OF_A_SEARCH", 4)
+    monkeypatch.setattr(traces, "_SESSIONS_OF_A_PIECE", 1)
+    for number in range(1, 6):
+        below = {"trace": f"{number:032x}", "start": number}
+        store.insert([span("a", span_id="1" * 16, parent_id=None, resource={"service.name": "one"}, **below)])
+        store.insert([span("b", span_id="2" * 16, parent_id="1" * 16, resource={"service.name": "two"}, **below)])
+    (link,) = store.dependencies(0, BEGIN + 100 * SECOND)
+    assert (link.parent, link.child, link.calls) == ("one", "two", 2)
