@@ -23,6 +23,7 @@ _COLUMNS: Final = {
     "llm_calls": "s.llm_calls",
     "errors": "s.errors",
 }
+_ROLLED_UP: Final = frozenset({"end_state", "cost_usd", "duration"})
 _SECOND: Final = 10**9
 
 
@@ -44,6 +45,8 @@ class Selection:
         self._conditions: list[str] = []
         self._source = "sessions AS s"
         self._ident = "s.id"
+        self.asks_of_roll_ups = query.sort != "start" or bool(query.is_running)
+        """Whether all roll-ups must be made before it is asked; else those of its page are enough."""
         self._add_facets()
         self._add_bounds()
 
@@ -87,6 +90,7 @@ class Selection:
             ("host", query.host),
         ]
         told = [(facet, rows.clean(value)) for facet, value in facets if value is not None]
+        self.asks_of_roll_ups |= bool(told)
         if told and query.sort == "start":
             # The first of them is walked in the order of time; CROSS keeps SQLite from walking all sessions.
             self._source = "facets AS f CROSS JOIN sessions AS s ON s.id = f.session"
@@ -118,6 +122,7 @@ class Selection:
         ]
         for condition, value in bounds:
             if value is not None:
+                self.asks_of_roll_ups |= condition.partition(".")[2].split(" ")[0] in _ROLLED_UP
                 self._require(condition, rows.clean(value) if isinstance(value, str) else value)
         if query.is_running:
             self._require("s.is_open = 1")

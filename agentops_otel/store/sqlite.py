@@ -137,7 +137,8 @@ class SQLiteStore(TraceReading, PartReading):
         selection = Selection(query)
         if query.text is not None:
             selection.match(*self._found(query.text))
-        self._settle()
+        if selection.asks_of_roll_ups:
+            self._settle()
         rows_found: list[SessionRow] = []
         after = selection.start()
         while True:

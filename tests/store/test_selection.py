@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -207,3 +208,34 @@ def test_a_duplicate_is_no_change(store):
     seen = store.changes(0)[-1].number
     store.insert([root(span_id=ROOT_ID)])
     assert store.changes(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "asks"),
+    [
+        ({}, False),
+        ({"project": "p"}, False),
+        ({"since": 1, "until": 2}, False),
+        ({"is_running": False}, False),
+        ({"is_running": True}, True),
+        ({"end_state": "Success"}, True),
+        ({"tags": ("a",)}, True),
+        ({"model": "m"}, True),
+        ({"provider": "x"}, True),
+        ({"error_type": "E"}, True),
+        ({"min_cost": Decimal(1)}, True),
+        ({"max_cost": Decimal(1)}, True),
+        ({"min_duration": 1.0}, True),
+        ({"max_duration": 1.0}, True),
+        ({"sort": "cost"}, True),
+    ],
+    ids=str,
+)
+def test_a_list_by_time_works_out_its_own_page_and_no_more(store, asked, asks):
+    store.insert([root(start=number, **of(number)) for number in range(1, 81)])
+    found = store.sessions(SessionQuery(limit=5, **asked))
+    assert len(found) <= 5
+    connection = sqlite3.connect(store.path)
+    (made,) = connection.execute("SELECT count(*) FROM sessions WHERE counted > 0").fetchone()
+    connection.close()
+    assert (made == 80) is asks
