@@ -261,8 +261,10 @@ def rank_row(row: SessionRow) -> tuple[Any, ...]:
 def summary_from(session_id: str, row: Sequence[Any], read: dict[str, Any] | None = None) -> Summary:
     """The summary of a row of `SUMMARY_COLUMNS`; `read` remembers JSON that many rows share."""
     read = {} if read is None else read
-    (project_id, start_time, end_time, end_state, reason, tags, video, cost, unpriced, llm, tools) = row[:11]
-    (actions, errors, tokens, models, resource, last_time, is_open, owner) = row[11:19]
+    (
+        project_id, start_time, end_time, end_state, reason, tags, video, cost, unpriced, llm, tools,
+        actions, errors, tokens, models, resource, last_time, is_open, owner,
+    ) = row  # fmt: skip
     for written in (tags, tokens, models, resource):
         if written not in read:
             read[written] = _read(written)

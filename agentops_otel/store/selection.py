@@ -28,7 +28,7 @@ _SECOND: Final = 10**9
 
 
 class Selection:
-    """The SQL of a query: rows of `id, sort value, session id, is fresh, *SUMMARY_COLUMNS`, one page after the other.
+    """The SQL of a query: rows of `id, session id, is fresh, *SUMMARY_COLUMNS, sort value`, page after page.
 
     Raises:
         QuestionError: the query makes no sense, or the cursor is none of its own.
@@ -62,7 +62,7 @@ class Selection:
             conditions.append(f"{self._order} IS NOT NULL")
         where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         statement = (
-            f"SELECT s.id, {self._order}, s.session_id, {FRESH}, {SUMMARY} FROM {self._source} {where}"  # noqa: S608
+            f"SELECT s.id, s.session_id, {FRESH}, {SUMMARY}, {self._order} FROM {self._source} {where}"  # noqa: S608
             f"ORDER BY {self._order} {direction}, {self._ident} {direction} LIMIT ?"
         )
         return statement, [*values, limit]

@@ -29,6 +29,7 @@ _SESSIONS: Final = f"SELECT s.id, s.session_id, {rollups.FRESH}, {rollups.SUMMAR
 _NAMED: Final = "s.session_id = ? AND (? IS NULL OR s.project_id = ?) ORDER BY s.first_time DESC, s.id DESC LIMIT 1"
 """The session of an id; where several projects have one of this id and none is named, the one that began last."""
 _OLDEST: Final = f"{_SESSIONS} WHERE s.first_time < ? ORDER BY s.first_time, s.id LIMIT ? OFFSET ?"
+_SUMMARY_END: Final = 3 + len(rows.SUMMARY_COLUMNS)
 _HIT: Final = ", ".join(f"t.{name}" for name in texts.HIT_COLUMNS)
 _HIGHEST_LIMIT: Final = 1000
 _SETTLED_AT_ONCE: Final = 50
@@ -144,11 +145,10 @@ class SQLiteStore(TraceReading, PartReading):
         while True:
             statement, values = selection.page(after, query.limit + 1)
             found = self._readers.fetch(statement, *values)
-            summaries = self._summaries([(row[0], *row[2:]) for row in found])
-            for (number, place, *_), summary in zip(found, summaries, strict=True):
+            for told, summary in zip(found, self._summaries(found), strict=True):
                 if len(rows_found) == query.limit:
                     return SessionPage(rows_found, selection.cursor(*after) if after else None)
-                after = (place, number)
+                after = (told[-1], told[0])
                 if summary is None:
                     continue
                 row = self._settled(summary) if summary.is_open else summary.row
@@ -288,11 +288,11 @@ class SQLiteStore(TraceReading, PartReading):
         summaries: list[Summary | None] = []
         made: list[rollups.Made] = []
         read: dict[str, Any] = {}
-        for number, session_id, is_fresh, *values in found:
-            if is_fresh:
-                summaries.append(rows.summary_from(session_id, values, read))
+        for row in found:
+            if row[2]:
+                summaries.append(rows.summary_from(row[1], row[3:_SUMMARY_END], read))
                 continue
-            each = self._made(number)
+            each = self._made(row[0])
             summaries.append(None if each is None else each.summary)
             made += [] if each is None else [each]
         self._keep(made)
