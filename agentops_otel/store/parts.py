@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentops_otel.accounting.record import SpanRecord
 
 _SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
+_OF_SESSION: Final = "spans.session_id = ? AND spans.project_id = ?"
 _FIRST_SPANS: Final = 12
 """Among which the first words of a session are looked for."""
 _MOST_CONTENT: Final = 200_000
@@ -39,17 +40,20 @@ class PartReading(ABC):
 
     def version(self, session_id: str, project: str | None = None) -> int:
         """A number that is another one whenever a record of the session has come or gone; 0 without any."""
-        query = "SELECT change FROM sessions WHERE session_id = ?"
-        if project is None:
-            found = self._fetch(query, session_id)
-        else:
-            self._settle()
-            found = self._fetch(f"{query} AND project_id = ?", session_id, project)
-        return int(found[0][0]) if found else 0
+        found = self._meant(session_id, project)
+        return 0 if found is None else found[1]
+
+    def _meant(self, session_id: str, project: str | None) -> tuple[str, int] | None:
+        """The project of the session that is meant, and the number of its last change."""
+        query = (
+            "SELECT project_id, change FROM sessions WHERE session_id = ? AND (? IS NULL OR project_id = ?) "
+            "ORDER BY first_time DESC, id DESC LIMIT 1"
+        )
+        found = self._fetch(query, session_id, project, project)
+        return (str(found[0][0]), int(found[0][1])) if found else None
 
     def versions(self, since: int | None, limit: int, project: str | None = None) -> list[tuple[str, int]]:
         """The newest sessions that began since this time (ns), each with its `version`."""
-        self._settle()
         found = self._fetch(
             "SELECT session_id, change FROM sessions WHERE first_time >= ? AND (? IS NULL OR project_id = ?) "
             "ORDER BY first_time DESC, id DESC LIMIT ?",
@@ -68,35 +72,39 @@ class PartReading(ABC):
         project: str | None = None,
     ) -> list[SpanRecord]:
         """The records with these ids, or the first `limit` of a session, by start time."""
-        if project is not None and not self.version(session_id, project):
+        found = self._meant(session_id, project)
+        if found is None:
             return []
+        key = [session_id, found[0]]
         if span_ids is None:
-            return self._records("spans.session_id = ?", [session_id], limit)
+            return self._records(_OF_SESSION, key, limit)
         records: list[SpanRecord] = []
         for begin in range(0, len(span_ids), _AT_ONCE):
             some = span_ids[begin : begin + _AT_ONCE]
             places = ", ".join("?" * len(some))
-            records += self._records(f"spans.session_id = ? AND spans.span_id IN ({places})", [session_id, *some], None)
+            records += self._records(f"{_OF_SESSION} AND spans.span_id IN ({places})", [*key, *some], None)
         return sorted(records, key=lambda record: record.start_time)[:limit]
 
     def bare_spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, without contents, events and links."""
-        if project is not None and not self.version(session_id, project):
+        found = self._meant(session_id, project)
+        if found is None:
             return []
         bare = ", ".join("NULL" if name in _LARGE else f"spans.{name}" for name in rows.SPAN_COLUMNS)
-        return self._records("spans.session_id = ?", [session_id], None, bare)
+        return self._records(_OF_SESSION, [session_id, found[0]], None, bare)
 
     def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
         """What was first asked in these sessions, in at most 160 characters; those that do not tell are left out."""
         query = (
-            "SELECT content FROM (SELECT content FROM spans WHERE session_id = ? ORDER BY start_time, id LIMIT ?) "
-            "WHERE content IS NOT NULL AND length(content) < ?"
+            "SELECT content FROM (SELECT content FROM spans WHERE session_id = ? AND project_id = ? "
+            "ORDER BY start_time, id LIMIT ?) WHERE content IS NOT NULL AND length(content) < ?"
         )
         told = {}
         for session_id in session_ids:
-            if project is not None and not self.version(session_id, project):
+            found = self._meant(session_id, project)
+            if found is None:
                 continue
-            contents = self._fetch(query, session_id, _FIRST_SPANS, _MOST_CONTENT)
+            contents = self._fetch(query, session_id, found[0], _FIRST_SPANS, _MOST_CONTENT)
             words = next(filter(None, (_first_words(json.loads(row[0])) for row in contents)), None)
             if words is not None:
                 told[session_id] = words

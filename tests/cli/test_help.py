@@ -80,6 +80,7 @@ Options:
   --store PATH       Read this store (AGENTOPS_STORE).
   --server URL       Ask this server (AGENTOPS_SERVER).
   --key KEY          The server's key (AGENTOPS_API_KEY).
+  --project NAME     Only this project of the store.
   -h, --help         Show this message and exit.
 """)
 
@@ -93,11 +94,12 @@ Usage: agentops-otel sessions show [OPTIONS] ID
   An ID may be cut short; @last is the newest session, @last~1 the one before it.
 
 Options:
-  --json        Print what `export` prints.
-  --store PATH  Read this store (AGENTOPS_STORE).
-  --server URL  Ask this server (AGENTOPS_SERVER).
-  --key KEY     The server's key (AGENTOPS_API_KEY).
-  -h, --help    Show this message and exit.
+  --json          Print what `export` prints.
+  --store PATH    Read this store (AGENTOPS_STORE).
+  --server URL    Ask this server (AGENTOPS_SERVER).
+  --key KEY       The server's key (AGENTOPS_API_KEY).
+  --project NAME  Only this project of the store.
+  -h, --help      Show this message and exit.
 """)
 
 
@@ -120,6 +122,7 @@ Options:
   --store PATH              Read this store (AGENTOPS_STORE).
   --server URL              Ask this server (AGENTOPS_SERVER).
   --key KEY                 The server's key (AGENTOPS_API_KEY).
+  --project NAME            Only this project of the store.
   -h, --help                Show this message and exit.
 """)
 
@@ -134,11 +137,12 @@ Usage: agentops-otel sessions tail [OPTIONS] [ID]
   happens from now on, until Ctrl-C.
 
 Options:
-  --json        Print each span as a line of OTLP JSON.
-  --store PATH  Read this store (AGENTOPS_STORE).
-  --server URL  Ask this server (AGENTOPS_SERVER).
-  --key KEY     The server's key (AGENTOPS_API_KEY).
-  -h, --help    Show this message and exit.
+  --json          Print each span as a line of OTLP JSON.
+  --store PATH    Read this store (AGENTOPS_STORE).
+  --server URL    Ask this server (AGENTOPS_SERVER).
+  --key KEY       The server's key (AGENTOPS_API_KEY).
+  --project NAME  Only this project of the store.
+  -h, --help      Show this message and exit.
 """)
 
 
@@ -165,6 +169,7 @@ Options:
   --store PATH       Read this store (AGENTOPS_STORE).
   --server URL       Ask this server (AGENTOPS_SERVER).
   --key KEY          The server's key (AGENTOPS_API_KEY).
+  --project NAME     Only this project of the store.
   -h, --help         Show this message and exit.
 """)
 
@@ -178,9 +183,10 @@ Usage: agentops-otel sessions rm [OPTIONS] ID...
   An ID may be cut short; @last is the newest session, @last~1 the one before it.
 
 Options:
-  -y, --yes     Do not ask.
-  --store PATH  Read this store (AGENTOPS_STORE).
-  --server URL  Ask this server (AGENTOPS_SERVER).
-  --key KEY     The server's key (AGENTOPS_API_KEY).
-  -h, --help    Show this message and exit.
+  -y, --yes       Do not ask.
+  --store PATH    Read this store (AGENTOPS_STORE).
+  --server URL    Ask this server (AGENTOPS_SERVER).
+  --key KEY       The server's key (AGENTOPS_API_KEY).
+  --project NAME  Only this project of the store.
+  -h, --help      Show this message and exit.
 """)

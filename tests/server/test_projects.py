@@ -32,6 +32,11 @@ READ = [
     f"/v2/sessions/{SESSION}/spans",
     f"/v2/sessions/{SESSION}/spans?format=otlp",
     f"/v2/sessions/{SESSION}/outline",
+    f"/v2/sessions/{SESSION}/transcript",
+    f"/v2/sessions/{SESSION}/spans?span_id={'1' * 16}",
+    f"/v2/compare?a={SESSION}&b={SESSION}",
+    *(f"/v2/analytics/{what}" for what in ("percentiles", "distribution", "agents", "errors")),
+    *(f"/v2/facets?facet={facet}" for facet in ("tag", "model", "provider", "error", "host")),
     *(f"/v2/analytics?by={by}" for by in ("day", "model", "provider", "tag", "end_state", "project")),
     "/v2/search?text=said",
     f"/v2/search?text={TRACE}",
@@ -50,7 +55,16 @@ READ = [
     f"/api/v3/traces/{TRACE}",
     "/api/v3/dependencies?startTime=2023-11-14T22:00:00Z&endTime=2023-11-14T23:00:00Z",
 ]
-TOLD_NOTHING = {"/", "/openapi.json", "/sessions", "/analytics", "/s/{place:path}", "/page", "/v3/auth/token"}
+TOLD_NOTHING = {
+    "/",
+    "/openapi.json",
+    "/sessions",
+    "/analytics",
+    "/compare",
+    "/s/{place:path}",
+    "/page",
+    "/v3/auth/token",
+}
 """Addresses that tell nothing of any session: of the shells of the page, see tests/page."""
 ELSEWHERE = {"/v1/traces", "/v1/logs", "/v1/metrics", "/v2/changes"}
 """Addresses that have a test of their own below."""
