@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from span_records import SESSION, failed, llm, root, span, tool
+from span_records import SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
 from agentops_otel.store import QuestionError, SessionQuery
@@ -72,7 +72,7 @@ def test_an_empty_store_has_no_parts(store):
 
 def test_a_version_is_another_one_after_each_change(filled):
     before, other = filled.version(SESSION), filled.version(OTHER_SESSION)
-    filled.insert([tool()])
+    filled.insert([tool(**ON_ATLAS)])
     assert filled.version(SESSION) > before
     assert filled.version(OTHER_SESSION) == other
     assert [session for session, _ in filled.versions(None, 10)] == [OTHER_SESSION, SESSION]
@@ -129,3 +129,19 @@ def test_parts_are_those_of_a_project(filled, project, number):
     assert bool(filled.version(SESSION, project)) == bool(number)
     filled.insert([llm(attributes=says("user", "Hello?"), **ON_ATLAS)])
     assert bool(filled.first_inputs([SESSION], project)) == bool(number)
+
+
+def test_parts_of_one_project_are_none_of_another(store):
+    for project, said in (("p", "ours"), ("q", "theirs")):
+        store.insert(of_project(project, root(), llm(span_id="1" * 16, attributes=says("user", said))))
+    for project, said in (("p", "ours"), ("q", "theirs")):
+        whole = store.spans(SESSION, project)
+        assert store.some_spans(SESSION, project=project) == whole
+        assert store.some_spans(SESSION, ["1" * 16], project=project) == [whole[1]]
+        assert len(store.bare_spans(SESSION, project)) == 2
+        assert store.first_inputs([SESSION], project) == {SESSION: said}
+        assert store.versions(None, 10, project) == [(SESSION, store.version(SESSION, project))]
+    before = store.version(SESSION, "q")
+    store.insert(of_project("p", tool()))
+    assert store.version(SESSION, "q") == before
+    assert store.some_spans(SESSION, project="r") == store.bare_spans(SESSION, "r") == []
