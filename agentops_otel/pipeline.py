@@ -179,12 +179,14 @@ def move(session: Session, former: Pipeline, built: Pipeline, ground: Ground, co
     if former is built:
         return
     same = former.store is not None and built.store is not None and former.store.path == built.store.path
+    project = session.config.project_id
+    same = same and project == config.project_id  # in one file, it is another session all the same
     session.move(ground, config, announce=not same)
     if same or former.store is None:
         former.delivery.flush(config.max_wait_time / 1000)
         return
-    records = former.stored(session.session_id, config.max_wait_time / 1000) or ()
-    former.store.delete(session.session_id)
+    records = former.stored(session.session_id, config.max_wait_time / 1000, project) or ()
+    former.store.delete(session.session_id, project)
     built.processor.carry(record for record in records if record.end_time is not None)
 
 
@@ -192,8 +194,8 @@ def withdraw(session: Session, built: Pipeline) -> None:
     """Let a session never have been: nothing is kept of it."""
     session.withdraw()
     if built.store is not None:
-        built.stored(session.session_id, session.config.max_wait_time / 1000)
-        built.store.delete(session.session_id)
+        built.delivery.flush(session.config.max_wait_time / 1000)
+        built.store.delete(session.session_id, session.config.project_id)
 
 
 def _refuse(model: str, error: ValueError) -> None:

@@ -36,7 +36,7 @@ TABLE: dict[str, set[str] | None] = {
     "redaction": {"accounting", "conventions", "faults"},
     "spool": {"store"},
     "otlp": {"accounting", "conventions", "spool"},
-    "delivery": {"accounting", "conventions", "sessions", "faults", "redaction"},
+    "delivery": {"accounting", "sessions", "faults", "redaction"},
     "receivers": {"accounting", "conventions", "configuration", "store", "faults", "otlp", "spool"},
     "pipeline": {
         "sessions", "store", "accounting", "conventions", "configuration", "faults", "delivery", "receivers", "host",
