@@ -1,12 +1,5 @@
-"""What Agno leaves open is Agno's: the connections of its models' clients."""
+"""What Agno leaves open is Agno's: the connections of the clients that it asks through."""
 
 from __future__ import annotations
 
-
-def pytest_configure(config):
-    for line in (
-        "ignore:unclosed:ResourceWarning",
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
-        "ignore:Exception ignored in. <function _SelectorTransport:pytest.PytestUnraisableExceptionWarning",
-    ):
-        config.addinivalue_line("filterwarnings", line)
+from leftovers import pytest_configure, pytest_unconfigure  # noqa: F401 - hooks

@@ -2,11 +2,4 @@
 
 from __future__ import annotations
 
-
-def pytest_configure(config):
-    for line in (
-        "ignore:unclosed:ResourceWarning",
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
-        "ignore:Exception ignored in. <function _SelectorTransport:pytest.PytestUnraisableExceptionWarning",
-    ):
-        config.addinivalue_line("filterwarnings", line)
+from leftovers import pytest_configure, pytest_unconfigure  # noqa: F401 - hooks

@@ -1,11 +1,5 @@
-"""LlamaIndex, imported before the tests are: it warns of itself."""
+"""What LlamaIndex leaves open is LlamaIndex's: the connections of the clients that it asks through."""
 
 from __future__ import annotations
 
-import warnings
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import llama_index.core
-    import llama_index.core.agent.workflow
-    import llama_index.llms.openai  # noqa: F401
+from leftovers import pytest_configure, pytest_unconfigure  # noqa: F401 - hooks
