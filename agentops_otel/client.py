@@ -16,8 +16,7 @@ from opentelemetry import context as otel_context
 
 from agentops_otel import pipeline, summary
 from agentops_otel.configuration import Configuration, key_problem
-from agentops_otel.engine import Recorder, Registry
-from agentops_otel.engine.metrics import Metrics
+from agentops_otel.engine import Registry
 from agentops_otel.engine.runs import here, model_called
 from agentops_otel.faults import Faults
 from agentops_otel.sessions import inheritance
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentops_otel.delivery import Receiver
+    from agentops_otel.engine import Recorder
     from agentops_otel.sessions.ground import Ground
 
 logger = logging.getLogger("agentops_otel")
@@ -140,15 +140,7 @@ class Client:
             logger.setLevel(config.log_level.upper() if isinstance(config.log_level, str) else config.log_level)
         built = self.pipeline = pipeline.build(config, self.faults, self._seats, self.receivers)
         self._ground = built.ground(config, self.faults, self._session_ended, here)
-        self._recorder = Recorder(
-            built.tracer_of,
-            self.faults,
-            parent=self._parent,
-            content=built.content,
-            metrics=Metrics(pipeline.SCOPE, pipeline.package_version()) if config.metrics or Metrics.wanted() else None,
-            enrich=built.processor.enrich_now,
-            is_untold=built.processor.is_untold,
-        )
+        self._recorder = built.recorder(config, self.faults, self._parent)
         built.processor.follow(model_called, self.registry, content=built.content)
         if config.instrument_llm_calls:
             self.registry.instrument(self._recorder, config.disabled_instrumentations)

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentops_otel")
 
+
+def sdk_disabled() -> bool:
+    """Whether the environment asks that nothing at all is recorded."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
 CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON = frozenset({"span_only", "span_and_event", "true", "1"})
 _CONTENT_OFF = frozenset({"no_content", "event_only", "false", "0"})

@@ -18,15 +18,18 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from agentops_otel import host
 from agentops_otel.accounting.prices import Prices, own_prices
+from agentops_otel.configuration import sdk_disabled
 from agentops_otel.conventions import names, secrets
 from agentops_otel.delivery import Delivery, Receiver
+from agentops_otel.engine import Recorder
+from agentops_otel.engine.metrics import Metrics
 from agentops_otel.receivers import ExporterReceiver, OtlpReceiver, StoreReceiver
 from agentops_otel.redaction import Redaction
 from agentops_otel.sessions.ground import Ground
 from agentops_otel.sessions.identity import SessionIds
 from agentops_otel.sessions.processor import SessionProcessor
 from agentops_otel.sessions.seat import Seats
-from agentops_otel.sessions.spans import OwnTracer, Provider, settings_allow
+from agentops_otel.sessions.spans import OwnTracer, Provider, follows_parents, is_unsampled, settings_allow
 from agentops_otel.store.paths import resolve
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -77,6 +80,8 @@ class Pipeline:
 
     content: bool
     """Whether messages are captured."""
+    drops: Callable[[Context], bool]
+    """Whether nothing that starts in this context is recorded."""
 
     def ground(
         self,
@@ -100,6 +105,19 @@ class Pipeline:
             else None,
             page=self.page,
             here=here,
+        )
+
+    def recorder(self, config: Configuration, faults: Faults, parent: Callable[[], Context | None]) -> Recorder:
+        """Where calls go; `parent` says where one starts, if not in what is current."""
+        return Recorder(
+            self.tracer_of,
+            faults,
+            parent=parent,
+            content=self.content,
+            metrics=Metrics(SCOPE, package_version()) if config.metrics or Metrics.wanted() else None,
+            enrich=self.processor.enrich_now,
+            is_untold=self.processor.is_untold,
+            drops=self.drops,
         )
 
     def page(self) -> str | None:
@@ -171,7 +189,16 @@ def build(
     content = config.content_captured(endpoint)
     if endpoint is not None and not content:
         logger.info("messages are not captured for %s; capture_content=True sends them", endpoint)
-    return Pipeline(provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined, content)
+    return Pipeline(
+        provider, tracer, tracer_of, processor, delivery, ids, endpoint, store, joined, content, _drops(provider)
+    )
+
+
+def _drops(provider: Any) -> Callable[[Context], bool]:
+    """Whether nothing is recorded that starts in a context, as far as that is known before anything has started."""
+    if sdk_disabled():
+        return lambda _: True
+    return is_unsampled if isinstance(provider, Provider) and follows_parents() else lambda _: False
 
 
 def move(session: Session, former: Pipeline, built: Pipeline, ground: Ground, config: Configuration) -> None:
@@ -245,7 +272,7 @@ def _session_ids(provider: Any, tracer: Any, *, joined: bool) -> SessionIds | No
 
 def _receivers(config: Configuration, faults: Faults, *, joined: bool) -> tuple[list[Receiver], str | None]:
     """Where records go, and the endpoint among them."""
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if sdk_disabled():
         return [], None
     told = os.environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
     wanted = {name for item in told if (name := item.strip())}

@@ -10,6 +10,7 @@ from agentops_otel import functions
 from agentops_otel.autorun.checklist import checklist
 from agentops_otel.autorun.command import QUIET, TOLD, VARIABLE
 from agentops_otel.client import default as client
+from agentops_otel.configuration import sdk_disabled
 from agentops_otel.sessions import inheritance
 
 _NO_PROGRAM: Final = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_tracker")
@@ -22,7 +23,7 @@ def start() -> None:
         if any(name in word for word in sys.orig_argv for name in _NO_PROGRAM):
             return
         told = os.environ.get(VARIABLE, QUIET)
-        if _is_disabled():
+        if sdk_disabled():
             if told == TOLD:
                 sys.stderr.write("agentops-otel: nothing is captured, OTEL_SDK_DISABLED is true\n")
             os.environ[VARIABLE] = QUIET
@@ -41,7 +42,3 @@ def _begin(told: str) -> None:
         os.environ[VARIABLE] = QUIET if session is None else session.session_id
         return
     client.init(functions.readable({}), inherited_session_id=inheritance.told_by(os.environ) or told, assumed=True)
-
-
-def _is_disabled() -> bool:
-    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"

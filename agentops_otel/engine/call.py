@@ -57,10 +57,23 @@ class Recorder:
     open_streams: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
     is_untold: Callable[[Span], bool] = lambda _: False
     """Whether this current span is somebody's whose spans never come here: then silence would lose what it is about."""
+    drops: Callable[[Context], bool] = lambda _: False
+    """Whether nothing that starts in this context is recorded: known before anything is read."""
     ask: Callable[[], None] | None = None
     """Asked before a call that costs; what it raises is raised to the caller, for the program has asked for that."""
     seen_batches: set[str] = field(default_factory=set)
     """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
+
+    def place(self, context: Context | None = None) -> Context | None:
+        """Where a call starts that is made here or in this context; None where nothing is recorded, whatever it is."""
+        try:
+            if context is None:
+                context = self.parent()
+            place = otel_context.get_current() if context is None else context
+            return None if self.drops(place) else place
+        except Exception as error:
+            self.faults.note("engine.place", error)
+            return None
 
     def begin(self, sent: Sent, context: Context | None = None, started: float | None = None) -> Call | None:
         """Start the span of a call, in this context or in the current one; None where the trace is not recorded.

@@ -184,8 +184,17 @@ class Instrumentor:
         def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if "session" in kwargs and _is_session(kwargs["session"]):
                 return _in_its_session(lambda *a, **k: wrapper(wrapped, instance, a, k), instance, args, kwargs)
+            recorder = self.recorder
+            place = None if recorder is None else recorder.place(context)
+            if recorder is None or place is None:
+                return wrapped(*args, **kwargs)
             arguments = _by_name(parameters, args, kwargs) if args else kwargs
-            call = self._begin(operation, instance, arguments, context)
+            sent = self._asked(recorder, operation, instance, arguments)
+            call = (
+                None
+                if sent is None
+                else _begun(recorder, sent, place if context is not None else sent.context or place)
+            )
             if call is None:
                 return wrapped(*args, **kwargs)
             turns = None if call.operation.begins is None else Turns(call, otel_context.get_current())
@@ -226,24 +235,6 @@ class Instrumentor:
         if turns is not None:
             turns.seen(answer)
         return answer
-
-    def _begin(
-        self, operation: Operation | None, instance: Any, arguments: Arguments, context: Context | None
-    ) -> Call | None:
-        recorder = self.recorder
-        sent = None if recorder is None else self._asked(recorder, operation, instance, arguments)
-        if recorder is None or sent is None:
-            return None
-        if recorder.ask is not None and sent.operation.billed:
-            recorder.ask()
-        try:
-            call = recorder.begin(sent, context) if sent.operation.echo is None else Echo(recorder, sent)
-            if call is not None and call.operation.carry is not None:
-                recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
-            return call
-        except Exception as error:
-            recorder.faults.note("engine.begin", error)
-            return None
 
     def _asked(
         self, recorder: Recorder, operation: Operation | None, instance: Any, arguments: Arguments
@@ -315,6 +306,20 @@ class Instrumentor:
             if token is not None:
                 otel_context.detach(token)
         return self._settle(call, turns, answer)
+
+
+def _begun(recorder: Recorder, sent: Sent, place: Context) -> Call | None:
+    """The call, begun; what a budget has against it goes to the program, nothing else does."""
+    if recorder.ask is not None and sent.operation.billed:
+        recorder.ask()
+    try:
+        call = recorder.begin(sent, place) if sent.operation.echo is None else Echo(recorder, sent)
+        if call is not None and call.operation.carry is not None:
+            recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
+        return call
+    except Exception as error:
+        recorder.faults.note("engine.begin", error)
+        return None
 
 
 def _is_told(recorder: Recorder, current: Context) -> bool:

@@ -47,9 +47,24 @@ class Provider(TracerProvider):
 
 def settings_allow() -> bool:
     """Whether the environment asks for nothing that only the SDK's spans do: limits, and samplers of other kinds."""
-    if os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() not in _SAMPLERS:
+    if _sampler() not in _SAMPLERS:
         return False
     return not any(name.startswith("OTEL_") and name.endswith("_LIMIT") for name in os.environ)
+
+
+def _sampler() -> str:
+    return os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+
+
+def follows_parents() -> bool:
+    """Whether no span is sampled whose parent is not."""
+    return _sampler() in _SAMPLERS or _sampler() == "always_off"
+
+
+def is_unsampled(context: Context) -> bool:
+    """Whether the span of this context is not sampled, so that nothing below it is."""
+    told = trace.get_current_span(context).get_span_context()
+    return told.is_valid and not told.trace_flags.sampled
 
 
 class OwnTracer(Tracer):
