@@ -60,6 +60,8 @@ class Client:
         self._ground: Ground | None = None
         self._recorder: Recorder | None = None
         self._seats = Seats()
+        self.configured: dict[str, Any] = {}
+        """What `configure()` was told: it holds for every `init()` that does not say otherwise."""
         self._assumed = False  # whether the configuration is not the program's own word
         self._sessions: dict[str, Session] = {}
         self._ended: list[Session] = []
@@ -164,6 +166,7 @@ class Client:
                 return
             told = {name: value for name, value in settings.items() if value is not None}
             checked = Configuration.read(**told)
+            self.configured.update(told)
             base = self.config if self.pipeline is not None else Configuration.read()
             self.shut_down()
             self._set_up(replace(base, **{name: getattr(checked, name) for name in told}))

@@ -51,7 +51,8 @@ def init(
         "skip_auto_end_session": skip_auto_end_session,
         **settings,
     }
-    return client.init(readable(told), tags, inherited_session_id)
+    said = {name: value for name, value in told.items() if value is not None}
+    return client.init(readable({**client.configured, **said}), tags, inherited_session_id)
 
 
 def readable(told: dict[str, Any]) -> Configuration:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 def _is_here(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        found = find_spec(module)
+        # The folder of its tests is a package without a file, to whoever looks for it by its name.
+        return found is not None and found.origin is not None
     except ModuleNotFoundError:  # of `google.adk`, where there is no `google`
         return False
 

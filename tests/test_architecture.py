@@ -40,7 +40,7 @@ TABLE: dict[str, set[str] | None] = {
     "receivers": {"accounting", "conventions", "configuration", "store", "faults", "otlp", "spool"},
     "pipeline": {
         "sessions", "store", "accounting", "conventions", "configuration", "faults", "delivery", "receivers", "host",
-        "redaction",
+        "redaction", "engine",
     },
     "summary": {"pipeline", "sessions", "store", "receivers"},
     "client": {
@@ -51,7 +51,7 @@ TABLE: dict[str, set[str] | None] = {
     "functions": {"client", "diagnosis", "sessions", "configuration", "conventions"},
     "validation": {"client", "sessions", "accounting"},
     FACE: {"functions", "client", "sessions", "configuration", "validation"},
-    "autorun": {"functions", "client", "diagnosis", "sessions"},
+    "autorun": {"functions", "client", "configuration", "diagnosis", "sessions"},
     "langchain": {"functions", "client"},
     "demo": {FACE},
     "testing": {"accounting", "client", "configuration", "conventions", "sessions"},

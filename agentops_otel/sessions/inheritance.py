@@ -31,14 +31,14 @@ BAGGAGE_ITEM = "agentops.session.id"
 _TRACEPARENT_PARTS = 4
 
 
-def environment(session_id: str, trace_id: int, span_id: int, *, sampled: bool) -> dict[str, str]:
-    """The variables by which a child process joins a session."""
-    return {SESSION_VARIABLE: session_id, PARENT_VARIABLE: traceparent(trace_id, span_id, sampled=sampled)}
+def environment(session_id: str, here: SpanContext) -> dict[str, str]:
+    """The variables by which a child process joins a session, at this span."""
+    return {SESSION_VARIABLE: session_id, PARENT_VARIABLE: traceparent(here)}
 
 
-def traceparent(trace_id: int, span_id: int, *, sampled: bool) -> str:
+def traceparent(here: SpanContext) -> str:
     """A span as W3C trace context."""
-    return f"00-{trace_id:032x}-{span_id:016x}-{int(sampled):02x}"
+    return f"00-{here.trace_id:032x}-{here.span_id:016x}-{int(here.trace_flags):02x}"
 
 
 def headers(session_id: str, here: SpanContext, faults: Faults) -> dict[str, str]:
@@ -52,7 +52,7 @@ def headers(session_id: str, here: SpanContext, faults: Faults) -> dict[str, str
     except Exception as error:
         faults.note("session.headers", error)
         return {
-            "traceparent": traceparent(here.trace_id, here.span_id, sampled=here.trace_flags.sampled),
+            "traceparent": traceparent(here),
             "baggage": f"{BAGGAGE_ITEM}={session_id}",
         }
     return told

@@ -151,7 +151,7 @@ class Session:
         """The environment variables by which another process joins; subprocesses get them by themselves."""
         self.shared = True
         here = self._here()
-        return inheritance.environment(self.session_id, here.trace_id, here.span_id, sampled=here.trace_flags.sampled)
+        return inheritance.environment(self.session_id, here)
 
     def headers(self) -> dict[str, str]:
         """HTTP headers that carry the session: W3C `traceparent` and `baggage`, or what OTEL_PROPAGATORS names."""

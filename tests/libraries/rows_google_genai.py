@@ -173,7 +173,6 @@ INTERACTIONS = Row(
 )
 
 ROWS = [
-    INTERACTIONS,
     _row("gemini", gemini, _generate, _stream, "gcp.gemini"),
     _row("gemini-chat", gemini, _chat, None, "gcp.gemini"),
     _row("gemini-vertex", vertex, _generate, _stream, "gcp.vertex_ai"),
@@ -192,4 +191,5 @@ ROWS = [
             names.EMBEDDINGS_DIMENSION_COUNT: 3,
         },
     ),
+    INTERACTIONS,
 ]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from comparison import done, held
-from test_contract import ROWS, STREAMED, _close, as_told, by_row, once
+from test_library_contract import ROWS, STREAMED, _close, as_told, by_row, once
 
 from agentops_otel.conventions import names
 

@@ -50,7 +50,7 @@ def test_provider(url):
 
 
 COSTS = {
-    "nothing": (None, None),
+    "nothing": ({}, None),
     "openai prints none": (USAGE, None),
     "openrouter": ({"cost": 0.00333825, "is_byok": False, "cost_details": {}}, "0.00333825"),
     "openrouter, for free": ({"cost": 0, "is_byok": False}, "0"),
