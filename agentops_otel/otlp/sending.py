@@ -170,7 +170,10 @@ class Sending:
             return
         self._looked_at = now
         for spool in self._spools:
-            self._guarded(self._look_into, spool)
+            try:
+                self._look_into(spool)
+            except SpoolError:  # no fault of the endpoint's: what is in the other one is sent at once
+                self._faults["spool"] += 1
 
     def _look_into(self, spool: Spool) -> None:
         lost = spool.expire()
@@ -203,7 +206,8 @@ class Sending:
             except SpoolError:  # what is in the other one can be sent
                 complete = False
                 self._faults["spool"] += 1
-                self._pause(_FIRST_PAUSE)
+        if not complete:
+            self._not_before = time.monotonic() + _FIRST_PAUSE  # to look again, which a drain need not wait for
         self._empty = complete and not self._wanted.is_set()  # set: put while the last one was looked for
 
     def _send_from(self, spool: Spool, in_a_hurry: bool) -> bool:
