@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from agentops_otel.conventions import plain
+from agentops_otel.server.content import as_json
 from agentops_otel.server.intake import RETRY_SECONDS
 from agentops_otel.server.refusals import WORDS
 from agentops_otel.server.wire import JSON
@@ -26,16 +25,6 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-def as_json(value: Any) -> str:
-    """The value as one line of valid JSON, whatever it holds."""
-    try:
-        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError):
-        # Numbers beyond JSON, or depths beyond Python, out of the JSON texts that spans carry.
-        written = plain.to_json(value)
-    return written.encode("utf-8", "replace").decode()
 
 
 def answered(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from agentops_otel.server.answers import RefusedError, as_json
+from agentops_otel.server.answers import RefusedError
+from agentops_otel.server.content import as_json
 from agentops_otel.server.filters import known, project_of
 from agentops_otel.server.queries import session_json
 from agentops_otel.store.base import StoreError

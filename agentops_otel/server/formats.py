@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from agentops_otel.server.answers import RefusedError, as_json
+from agentops_otel.server.answers import RefusedError
+from agentops_otel.server.content import as_json
 from agentops_otel.server.wire import JSON
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import json
 import pytest
 from recorded_sessions import Run, assistant, calls, says
 
-from agentops_otel.server.page.comparison import comparison
+from agentops_otel.conventions.names import SYSTEM_INSTRUCTIONS
+from agentops_otel.server.page.sides import sides
 from agentops_otel.store.sqlite import SQLiteStore
 
 NOW = 1_795_000_000 * 10**9
@@ -33,8 +34,8 @@ def compared(tmp_path):
     def compare(one, other):
         for made in (one, other):
             store.insert(made.records)
-        sides = [(store.session(made.session), store.spans(made.session)) for made in (one, other)]
-        return json.loads(comparison(*sides))
+        found = [(store.session(made.session), store.spans(made.session)) for made in (one, other)]
+        return json.loads(sides(*found))
 
     yield compare
     store.close()
@@ -69,6 +70,15 @@ def test_what_a_tool_gave_can_be_what_differs(compared):
             record.attributes = {**record.attributes, "gen_ai.tool.call.result": '{"state": "here"}'}
     told = compared(one, other)
     assert (told["parting"], told["differs"]) == (1, ["results"])
+
+
+def test_other_instructions_are_another_question(compared):
+    one, other = assistant(1, NOW), assistant(2, NOW)
+    for record in other.records:
+        if SYSTEM_INSTRUCTIONS in record.attributes:
+            record.attributes = {**record.attributes, SYSTEM_INSTRUCTIONS: '[{"type": "text", "content": "Be brief."}]'}
+    told = compared(one, other)
+    assert (told["parting"], told["differs"]) == (1, ["said"])
 
 
 def test_deltas_are_exact_and_unknown_where_a_side_is(compared):

@@ -11,8 +11,9 @@ from recorded_sessions import CHART, HOSTILE, Run, assistant, calls, hostile, pa
 from span_records import SESSION, failed, llm, root, span, tool
 
 from agentops_otel.conventions import names
+from agentops_otel.server.content import messages_of
 from agentops_otel.server.page import blocks
-from agentops_otel.server.page.transcript import messages_of, turns
+from agentops_otel.server.page.transcript import turns
 
 NOW = 1_795_000_000 * 10**9
 

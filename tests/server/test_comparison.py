@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from span_records import failed, llm, root, span, tool
 
@@ -32,6 +34,7 @@ TABLE = [
     ("ab", "", [(ONLY_FIRST, "a"), (ONLY_FIRST, "b")]),
     ("abc", "axc", [(SAME, "a"), (ONLY_FIRST, "b"), (ONLY_SECOND, "x"), (SAME, "c")]),
     ("abab", "ab", [(SAME, "a"), (SAME, "b"), (ONLY_FIRST, "a"), (ONLY_FIRST, "b")]),
+    ("ababc", "abc", [(SAME, "a"), (SAME, "b"), (ONLY_FIRST, "a"), (ONLY_FIRST, "b"), (SAME, "c")]),
     (["a=1"], ["a=2"], [(CHANGED, "a", "input")]),
     (["a=1"], ["a=1"], [(SAME, "a")]),
     (["a"], ["a!"], [(CHANGED, "a", "outcome")]),
@@ -84,3 +87,44 @@ def test_model_calls_are_compared_by_what_was_said():
     first, second = [root(), llm(attributes=asked)], [root(), llm(attributes=asked | {names.OUTPUT_MESSAGES: "[3]"})]
     (step,) = comparison.steps(first, second)
     assert (step.state, step.changes) == (CHANGED, ("output",))
+
+
+def answer(call_id, place="Faro"):
+    part = {"type": "tool_call", "id": call_id, "name": "look", "arguments": {"place": place}}
+    return {names.OUTPUT_MESSAGES: json.dumps([{"role": "assistant", "parts": [part]}])}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (answer("call_1"), answer("call_2"), ()),
+        (answer("call_1"), answer("call_1", "Tavira"), ("output",)),
+        ({names.SYSTEM_INSTRUCTIONS: "Be brief."}, {names.SYSTEM_INSTRUCTIONS: "Be kind."}, ("input",)),
+        ({names.INPUT_MESSAGES: '[{"a":1}]'}, {names.INPUT_MESSAGES: '[{"a": 1}]'}, ()),
+        ({names.INPUT_MESSAGES: "[{"}, {names.INPUT_MESSAGES: "[["}, ("input",)),
+        ({names.INPUT_MESSAGES: "[1e999]"}, {names.INPUT_MESSAGES: "[-1e999]"}, ("input",)),
+        ({names.TOOL_CALL_RESULT: True}, {names.TOOL_CALL_RESULT: "true"}, ()),
+        ({names.TOOL_CALL_RESULT: '{"id": 1}'}, {names.TOOL_CALL_RESULT: '{"id": 2}'}, ("output",)),
+        ({names.TOOL_CALL_RESULT: "1"}, {}, ("output",)),
+    ],
+)
+def test_what_is_told_is_compared_and_not_how_it_is_written(first, second, expected):
+    (step,) = comparison.steps(*([root(), llm(attributes=told)] for told in (first, second)))
+    assert step.changes == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("", "", (None, [])),
+        ("ab", "ab", (None, [])),
+        ("", "a", (0, [])),
+        ("ab", "a", (1, [])),
+        ("axbc", "aybc", (1, [])),
+        ("ababc", "abc", (2, [])),
+        ("aB", "ab", (1, ["case"])),
+        ("aBc", "abd", (1, ["case"])),
+    ],
+)
+def test_they_part_at_the_first_step_that_differs(first, second, expected):
+    assert comparison.parting(first, second, str.lower, lambda *both: ["case"] * (len(set(both)) - 1)) == expected

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.server.page.transcript import parts_of
+from agentops_otel.server.content import parts_of
 from agentops_otel.server.queries import parsed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.accounting.tally import price_text
 from agentops_otel.conventions import names
-from agentops_otel.server.answers import as_json
+from agentops_otel.server.content import as_json
 from agentops_otel.server.outline import outline
 from agentops_otel.server.page.shape import Bar, Shape
 from agentops_otel.server.queries import timestamp

@@ -15,13 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from agentops_otel.server import filters, formats
-from agentops_otel.server.answers import RefusedError, as_json
-from agentops_otel.server.page.comparison import comparison
+from agentops_otel.server.answers import RefusedError
+from agentops_otel.server.content import as_json
 from agentops_otel.server.page.drawing import Drawing
 from agentops_otel.server.page.kept import Kept
 from agentops_otel.server.page.markdown import markdown
 from agentops_otel.server.page.offline import POLICY as OFFLINE_POLICY
 from agentops_otel.server.page.offline import offline
+from agentops_otel.server.page.sides import sides
 from agentops_otel.server.page.transcript import turns
 from agentops_otel.server.queries import session_json
 from agentops_otel.server.wire import JSON
@@ -196,7 +197,7 @@ class _Page:
             if row is None:
                 raise RefusedError(404, f"there is no session {session_id!r}: see GET /v2/sessions")
             found.append((row, self._store.spans(session_id, project)))
-        return Response(comparison(*found), media_type=JSON)
+        return Response(sides(*found), media_type=JSON)
 
 
 def _sound(text: str) -> bytes:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names
-from agentops_otel.server.answers import as_json
+from agentops_otel.server.content import as_json, messages_of, parts_of, work_of
 from agentops_otel.server.outline import Node, outline
 from agentops_otel.server.page.drawing import row_of
 from agentops_otel.server.queries import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agentops_otel.accounting.record import SpanRecord
 
@@ -68,34 +68,6 @@ def turns(records: Sequence[SpanRecord]) -> list[Turn]:
             given, value = work_of(node.record.attributes)
             told.append(Turn(node, number, given=given, value=value))
     return [turn for turn in told if turn.node.kind != names.KIND_TOOL or turn.node.record.span_id not in shown]
-
-
-def messages_of(value: Any) -> list[_Message]:
-    """The messages in an attribute, whatever stands in it."""
-    found = parsed(value)
-    if found is None or found == "":
-        return []
-    items = found if isinstance(found, list) else [found]
-    return [item if isinstance(item, dict) else _plain(item) for item in items]
-
-
-def parts_of(message: _Message) -> list[_Message]:
-    """The parts of a message, also where it has one text in their place."""
-    if isinstance(message.get("parts"), list):
-        return [part for part in message["parts"] if isinstance(part, dict)]
-    content = message.get("content", message.get("text"))
-    return [] if content is None else [{"type": "text", "content": content}]
-
-
-def work_of(attributes: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What a tool or an action was given, and gave."""
-    given = attributes.get(names.TOOL_CALL_ARGUMENTS, attributes.get(names.EVENT_PARAMS))
-    value = attributes.get(names.TOOL_CALL_RESULT, attributes.get(names.EVENT_RETURNS))
-    return parsed(given), parsed(value)
-
-
-def _plain(item: Any) -> _Message:
-    return {"role": "text", "parts": [{"type": "text", "content": item if isinstance(item, str) else as_json(item)}]}
 
 
 def _call(node: Node, number: int, results: _Results, seen: set[str]) -> Turn:
