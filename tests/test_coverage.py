@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
+
+from agentops_otel.engine import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "coverage.md"
@@ -43,3 +46,8 @@ def test_every_library_says_which_versions_are_tested(script):
     for library in registry.known():
         told = registry.instrumentor_of(library).requires
         assert script.re.fullmatch(r">=\d+(\.\d+)*(b\d+)?,<\d+(\.\d+)*", told), library
+
+
+@pytest.mark.parametrize("library", sorted(Registry().known()))
+def test_every_library_says_what_is_captured(library):
+    assert re.search(rf"^\| {re.escape(library)} \| `[^`]+` \| \w", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
