@@ -338,3 +338,14 @@ def test_every_instrumentor_has_an_entry_point():
 def test_every_file_of_the_instrumentors_has_one():
     files = {source.module for source in SOURCES if source.room == INSTRUMENTORS and source.path.stem[0] != "_"}
     assert files == {place.partition(":")[0] for _, place in instrumentors()}
+
+
+# --- Scripts ---------------------------------------------------------------------------------------------
+
+
+def test_scripts_in_python_without_an_ending_are_checked_as_the_package_is():
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix]
+    found = {f"scripts/{path.name}" for path in scripts if path.read_bytes().startswith(b"#!/usr/bin/env python3\n")}
+    assert found
+    assert set(ruff["extend-include"]) == found
