@@ -18,7 +18,7 @@ _COMMANDS: Final = {
     "prices": "Tell what a model costs, and where that price comes from.",
     "run": "Run a program in a session, without a change to it.",
     "serve": "Take traces in over OTLP and answer for the sessions in them.",
-    "sessions": "List, show, follow, export and delete sessions.",
+    "sessions": "List, show, compare, follow, export and delete sessions.",
 }
 """Each lies in the module of its name, under its name."""
 

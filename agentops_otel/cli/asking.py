@@ -12,10 +12,9 @@ import click
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from agentops_otel.accounting.tally import price_text
+from agentops_otel.cli.differences import compared, step_json
 from agentops_otel.cli.exports import EXPORTED
 from agentops_otel.cli.reader import Filters, NotFound, cost_condition, since_of
-from agentops_otel.server import comparison
 from agentops_otel.server.outline import outline
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from agentops_otel.cli.reader import Reader
-    from agentops_otel.server.comparison import Step
-    from agentops_otel.server.outline import Node
 
 _ABOUT: Final = """Sessions are recorded runs of AI agents: model calls, tools, errors, tokens, cost in USD.
 Begin with list_sessions. A session id may be cut short; @last is the newest session, @last~1 the one before it.
@@ -85,7 +82,7 @@ class Tools:
         told: dict[str, Any] = {
             "session": whole["session"],
             "statistics": whole["statistics"],
-            "steps": [_step(node) for node in nodes[:limit]],
+            "steps": [step_json(node) for node in nodes[:limit]],
             "steps_left_out": max(len(nodes) - limit, 0),
         }
         if content:
@@ -95,19 +92,7 @@ class Tools:
     def compare_sessions(self, first: SessionId, second: SessionId, limit: Limit = 100) -> dict[str, Any]:
         """Compare two sessions: figures and their difference, and the steps in which they differ, in order."""
         with self._open() as reader:
-            ids = _one(reader, first), _one(reader, second)
-            figures = comparison.figures(*map(reader.statistics, ids))
-            steps = list(comparison.steps(*map(reader.spans, ids)))
-        differ = [_compared(number, step) for number, step in enumerate(steps, 1) if step.state != comparison.SAME]
-        return {
-            "first": ids[0],
-            "second": ids[1],
-            "figures": figures,
-            "steps_in_all": len(steps),
-            "same_steps": len(steps) - len(differ),
-            "different_steps": differ[:limit],
-            "different_steps_left_out": max(len(differ) - limit, 0),
-        }
+            return compared(reader, _one(reader, first), _one(reader, second), limit)
 
 
 def made(open_reader: Callable[[], AbstractContextManager[Reader]]) -> Any:
@@ -168,29 +153,6 @@ def _one(reader: Reader, reference: str) -> str:
     if len(ids) > 1:
         raise click.ClickException(f"{reference!r} may be any of {len(ids)} sessions: {', '.join(ids[:_CANDIDATES])}")
     return ids[0]
-
-
-def _step(node: Node) -> dict[str, Any]:
-    told: dict[str, Any] = {"depth": len(node.lasts), "kind": node.kind, "name": node.name, "seconds": node.seconds}
-    if node.figures is not None:
-        told |= {
-            "input_tokens": node.figures.input_tokens,
-            "output_tokens": node.figures.output_tokens,
-            "cost": None if node.figures.cost is None else price_text(node.figures.cost),
-        }
-    if node.has_failed:
-        told |= {"failed": True, "error": node.error}
-    return told
-
-
-def _compared(number: int, step: Step) -> dict[str, Any]:
-    return {
-        "number": number,
-        "state": step.state,
-        **({"changes": list(step.changes)} if step.changes else {}),
-        "first": None if step.first is None else _step(step.first),
-        "second": None if step.second is None else _step(step.second),
-    }
 
 
 def _cut(value: Any, characters: int) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from agentops_otel.cli import exports, overview, text
+from agentops_otel.cli import differences, exports, overview, text
 from agentops_otel.cli.reader import Filters, NotFound, cost_condition, local, reading, since_of
 from agentops_otel.cli.tail import Tail
 from agentops_otel.cli.tree import render
@@ -118,7 +118,7 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def sessions() -> None:
-    """List, show, follow, export and delete sessions, here or on a server.
+    """List, show, compare, follow, export and delete sessions, here or on a server.
 
     They are read from the store on this machine, or with --server from a server.
     An ID may be cut short; @last is the newest session, @last~1 the one before it.
@@ -201,6 +201,26 @@ def stats(reader: Reader, reference: str | None, filters: Filters, by: str, as_j
         _print_json(figures)
     else:
         _say([*overview.head(row, colour), "", *overview.by_model(figures, colour)], colour)
+
+
+@sessions.command(short_help="Compare two sessions.")
+@click.argument("first", metavar="ID", shell_complete=_known_ids)
+@click.argument("second", metavar="OTHER", shell_complete=_known_ids)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@reading
+def diff(reader: Reader, first: str, second: str, as_json: bool) -> None:
+    """Compare two sessions: their figures, and the steps in which they differ.
+
+    \b
+    ~ a step of both with another input, output or outcome
+    - a step of the first alone
+    + a step of the second alone
+
+    An ID may be cut short; @last is the newest session, @last~1 the one before it.
+    """  # noqa: D301 - click reads the sign
+    told = differences.compared(reader, _id(reader, first), _id(reader, second))
+    colour = text.wants_colour()
+    _print_json(told) if as_json else _say(differences.lines(told, colour), colour)
 
 
 @sessions.command()

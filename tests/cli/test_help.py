@@ -41,7 +41,7 @@ def test_sessions():
     assert help_of() == snapshot("""\
 Usage: agentops-otel sessions [OPTIONS] COMMAND [ARGS]...
 
-  List, show, follow, export and delete sessions, here or on a server.
+  List, show, compare, follow, export and delete sessions, here or on a server.
 
   They are read from the store on this machine, or with --server from a server. An ID may be cut
   short; @last is the newest session, @last~1 the one before it.
@@ -54,6 +54,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
+  diff    Compare two sessions.
   export  Print all that is known of sessions; an ID may be cut short, or be @last.
   ls      List sessions, newest first.
   rm      Delete sessions and all their spans, for good.
