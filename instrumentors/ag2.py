@@ -124,9 +124,7 @@ TOOL = Operation(
     request=lambda told: Request(
         tool_name=read_text(told["event"], "name"), tool_type="function", tool_call_id=read_text(told["event"], "id")
     ),
-    response=lambda answer: Response(
-        error=names.TOOL_ERROR if isinstance(read(answer, "error"), BaseException) else None
-    ),
+    response=lambda answer: Response(error=names.TOOL_ERROR if read(answer, "error") is not None else None),
     content=lambda told: Content(arguments=_arguments(told["event"])),
     output=lambda answer: ToolResult(_result(answer)),
 )

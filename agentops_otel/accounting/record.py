@@ -72,6 +72,8 @@ _WORDS: Final = frozenset(
         names.TOOL_CALL_ARGUMENTS,
         names.TOOL_CALL_RESULT,
         names.RETRIEVAL_QUERY,
+        names.MEMORY_QUERY,
+        names.MEMORY_RECORDS,
         names.INPUT_VALUE,
         names.OUTPUT_VALUE,
     }

@@ -10,6 +10,7 @@ from agentops_otel.conventions.model import (
     Content,
     Documents,
     Media,
+    Memories,
     Message,
     Other,
     Output,
@@ -72,11 +73,15 @@ def write_content(content: Content) -> Attributes:
         attributes[names.TOOL_CALL_ARGUMENTS] = plain.to_json(content.arguments)
     if content.query:
         attributes[names.RETRIEVAL_QUERY] = plain.text(content.query)
+    if content.memory_query:
+        attributes[names.MEMORY_QUERY] = plain.text(content.memory_query)
+    if content.memories is not None:
+        attributes |= _memories(content.memories)
     return attributes
 
 
 def write_output(answered: Output) -> Attributes:
-    """What was answered: messages, what a tool returned, or the documents that were found."""
+    """What was answered: messages, what a tool returned, or the documents or memories that were found."""
     if isinstance(answered, ToolResult):
         told = {names.TOOL_CALL_ARGUMENTS: answered.arguments, names.TOOL_CALL_RESULT: answered.response}
         return {name: plain.to_json(value) for name, value in told.items() if value is not None}
@@ -84,7 +89,15 @@ def write_output(answered: Output) -> Attributes:
         scored = [{"id": name, "score": score} for name, score in answered.found]
         found = [{key: value for key, value in item.items() if value is not None} for item in scored]
         return {names.RETRIEVAL_DOCUMENTS: plain.to_json(found)} if found else {}
+    if isinstance(answered, Memories):
+        return _memories(answered)
     return {names.OUTPUT_MESSAGES: write_messages(answered, answered=True)} if answered else {}
+
+
+def _memories(told: Memories) -> Attributes:
+    named = [{"content": content, "id": name, "score": score} for content, name, score in told.records]
+    records = [{key: value for key, value in item.items() if value is not None} for item in named]
+    return {names.MEMORY_RECORDS: plain.to_json(records)} if records else {}
 
 
 def write_messages(messages: Sequence[Message], *, answered: bool = False) -> str:

@@ -134,7 +134,14 @@ class Documents:
     found: Sequence[tuple[str | None, float | None]] = ()
 
 
-Output = Sequence[Message] | ToolResult | Documents
+@dataclass(slots=True)
+class Memories:
+    """What a memory keeps or gives back: (content, id, score) of each record, as far as the library tells."""
+
+    records: Sequence[tuple[str, str | None, float | None]] = ()
+
+
+Output = Sequence[Message] | ToolResult | Documents | Memories
 """What an operation says that it was answered."""
 
 
@@ -149,6 +156,10 @@ class Content:
     """Of a tool that is run: what it was called with."""
     query: str | None = None
     """Of a retrieval: what is looked for."""
+    memory_query: str | None = None
+    """Of a search in a memory: what is looked for."""
+    memories: Memories | None = None
+    """What a memory is given to keep."""
 
 
 @dataclass(slots=True)
@@ -186,7 +197,7 @@ class Request:
     name: str | None = None
     """Of a task, a hand-off or a check, for which the conventions have no attribute."""
     more: Mapping[str, Any] | None = None
-    """Attributes by conventions beside GenAI's (`aws.*`, `mcp.*`), under their own names."""
+    """Attributes by conventions beside GenAI's (`aws.*`, `mcp.*`), or of memories, under their own names."""
 
     @property
     def subject(self) -> str | None:

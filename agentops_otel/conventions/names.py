@@ -18,6 +18,11 @@ EXECUTE_TOOL: Final = "execute_tool"
 CREATE_AGENT: Final = "create_agent"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
+SEARCH_MEMORY: Final = "search_memory"
+CREATE_MEMORY: Final = "create_memory"
+UPDATE_MEMORY: Final = "update_memory"
+DELETE_MEMORY: Final = "delete_memory"
+DELETE_MEMORY_STORE: Final = "delete_memory_store"
 # No convention names a moderation; it is a check on content, not a generation.
 MODERATION: Final = "moderation"
 # Nor a reranking: documents are scored, nothing is generated or retrieved.
@@ -99,6 +104,11 @@ RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"
 RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
 RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+MEMORY_QUERY: Final = "gen_ai.memory.query.text"
+MEMORY_RECORDS: Final = "gen_ai.memory.records"
+MEMORY_RECORD_ID: Final = "gen_ai.memory.record.id"
+MEMORY_RECORD_COUNT: Final = "gen_ai.memory.record.count"
+MEMORY_STORE_ID: Final = "gen_ai.memory.store.id"
 CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS)
 
 # --- Tools and agents ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ TYPES = {
         gen_ai.response.time_to_first_chunk
     """,
     "int": """
-        gen_ai.embeddings.dimension.count gen_ai.request.choice.count gen_ai.request.max_tokens gen_ai.request.seed
+        gen_ai.embeddings.dimension.count gen_ai.memory.record.count gen_ai.request.choice.count gen_ai.request.max_tokens gen_ai.request.seed
         gen_ai.request.top_k gen_ai.retrieval.top_k gen_ai.usage.audio.cache_read.input_tokens gen_ai.usage.audio.input_tokens
         gen_ai.usage.audio.output_tokens gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_write.input_tokens
         gen_ai.usage.image.cache_read.input_tokens gen_ai.usage.image.input_tokens gen_ai.usage.image.output_tokens
@@ -33,7 +33,7 @@ TYPES = {
     """,
     "string": """
         error.type gen_ai.agent.id gen_ai.agent.name gen_ai.conversation.id gen_ai.data_source.id gen_ai.operation.name
-        gen_ai.output.type gen_ai.prompt.name
+        gen_ai.memory.query.text gen_ai.memory.record.id gen_ai.memory.store.id gen_ai.output.type gen_ai.prompt.name
         gen_ai.provider.name gen_ai.request.model gen_ai.request.previous_response.id gen_ai.request.reasoning.level
         gen_ai.request.stream_cursor gen_ai.retrieval.query.text gen_ai.response.id gen_ai.response.model gen_ai.response.status
         gen_ai.tool.call.id gen_ai.tool.description gen_ai.tool.name gen_ai.tool.type gen_ai.workflow.name
@@ -42,7 +42,7 @@ TYPES = {
     """,
     "string[]": "gen_ai.request.encoding_formats gen_ai.request.stop_sequences gen_ai.response.finish_reasons",
     "any": """
-        gen_ai.input.messages gen_ai.output.messages gen_ai.retrieval.documents gen_ai.system_instructions gen_ai.tool.call.arguments
+        gen_ai.input.messages gen_ai.memory.records gen_ai.output.messages gen_ai.retrieval.documents gen_ai.system_instructions gen_ai.tool.call.arguments
         gen_ai.tool.call.result gen_ai.tool.definitions
     """,
 }
