@@ -24,7 +24,8 @@ TYPES = {
         gen_ai.response.time_to_first_chunk
     """,
     "int": """
-        gen_ai.embeddings.dimension.count gen_ai.memory.record.count gen_ai.request.choice.count gen_ai.request.max_tokens gen_ai.request.seed
+        gen_ai.memory.record.count
+        gen_ai.embeddings.dimension.count gen_ai.request.choice.count gen_ai.request.max_tokens gen_ai.request.seed
         gen_ai.request.top_k gen_ai.retrieval.top_k gen_ai.usage.audio.cache_read.input_tokens gen_ai.usage.audio.input_tokens
         gen_ai.usage.audio.output_tokens gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_write.input_tokens
         gen_ai.usage.image.cache_read.input_tokens gen_ai.usage.image.input_tokens gen_ai.usage.image.output_tokens

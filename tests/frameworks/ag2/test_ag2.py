@@ -9,8 +9,11 @@ import pytest
 from ag2 import Agent, MemoryStream, Plugin, TaskConfig, ToolResult
 from ag2.config import OpenAIConfig
 from ag2.events import ModelMessage, ModelRequest, ModelResponse, TextInput, ToolCallEvent, Usage
+from ag2.knowledge import MemoryKnowledgeStore
 from ag2.middleware import BaseMiddleware, Middleware
+from ag2.network import Hub, HubClient, LocalLink
 from ag2.testing import TestConfig
+from agentops_otel_instrumentors import ag2 as instrumentor
 from inline_snapshot import snapshot
 from opentelemetry import trace
 from programs import run as run_program
@@ -199,6 +202,25 @@ invoke_agent unlucky
     assert watched.session.get_analytics()["Errors"] == 1
 
 
+async def test_an_agent_that_delegates_over_a_network(watched):
+    call = ToolCallEvent(name="delegate", arguments='{"target": "bob", "prompt": "the weather"}', id="call_1")
+    ann, bob = Agent("ann", config=TestConfig(call, said("done"))), Agent("bob", config=TestConfig(said("sunny")))
+    hub = await Hub.open(MemoryKnowledgeStore())
+    async with HubClient(LocalLink(hub)) as client:
+        for agent in (ann, bob):
+            await client.register(agent)
+        assert (await ann.ask("x")).body == "done"
+    await hub.close()
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent ann
+  chat usage missing
+  execute_tool delegate
+  chat 20->7 tokens
+invoke_agent bob
+  chat 20->7 tokens\
+""")
+
+
 async def test_a_tool_that_is_not_there(watched, answering):
     answering(completion("", ("nowhere", {})), completion())
     assert (await Agent("guide", config=chat()).ask("x")).body == "done"
@@ -380,6 +402,23 @@ async def test_content_is_left_out_where_it_is_not_wanted(make_watched, answerin
     told = " ".join(str(span.attributes) for span in watched.spans)
     assert len(watched.spans) == 4
     assert not any(word in told for word in ("secret", "Rome", "sunny", "done", "kind."))
+
+
+async def test_a_fault_in_reading_is_ours_alone(watched, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_message", lambda _: 1 / 0)
+    monkeypatch.setattr(instrumentor, "_answered", lambda _: 1 / 0)
+    watched.client.faults.strict = False
+    call = ToolCallEvent(name="get_weather", arguments='{"city": "Rome"}', id="call_1")
+    agent = Agent("guide", config=TestConfig(call, said("x")), tools=[get_weather])
+    assert (await agent.ask("x")).body == "x"
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide
+  chat usage missing
+  execute_tool get_weather
+  chat 20->7 tokens\
+""")
+    assert watched.client.faults.counts == {"engine.content": 3, "engine.output": 3}
+    watched.client.faults.counts.clear()
 
 
 async def test_nothing_is_told_after_uninstrument(watched):

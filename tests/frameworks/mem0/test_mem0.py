@@ -7,6 +7,7 @@ import inspect
 import json
 
 import pytest
+from agentops_otel_instrumentors import mem0 as instrumentor
 from inline_snapshot import snapshot
 from mem0 import AsyncMemory, AsyncMemoryClient, Memory, MemoryClient
 from mem0.exceptions import LLMError, MemoryNotFoundError
@@ -224,6 +225,16 @@ async def test_content_is_left_out_where_it_is_not_wanted(make_watched, memory, 
     everything = " ".join(str(span.attributes) for span in watched.spans)
     assert told(span_of(watched, "search_memory")) == {**IDS, names.MEMORY_RECORD_COUNT: 1}
     assert not any(word in everything for word in ("secret", "tea", "Likes"))
+
+
+@KINDS
+async def test_a_fault_in_reading_is_ours_alone(watched, memory, kind, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_found", lambda _: 1 / 0)
+    watched.client.faults.strict = False
+    assert len((await done(memory(kind, answered).add("I like tea.", **USER)))["results"]) == 1
+    assert tree(watched.spans).splitlines()[0] == "create_memory"
+    assert watched.client.faults.counts == {"engine.response": 1, "engine.output": 1}
+    watched.client.faults.counts.clear()
 
 
 @KINDS
