@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.messages import write_content, write_messages
+from agentops_otel.conventions.messages import write_content, write_messages, write_output
 from agentops_otel.conventions.model import (
     Content,
     Media,
+    Memories,
     Message,
     Other,
     Reasoning,
@@ -124,6 +125,21 @@ def test_each_part(part, expected):
 @pytest.mark.parametrize(("part", "written"), PARTS, ids=[repr(part)[:40] for part, _ in PARTS])
 def test_each_part_is_valid(schema, part, written):
     schema["output-messages"].validate([{"role": "assistant", "parts": [written], "finish_reason": "stop"}])
+
+
+RECORDS = Memories([("Likes tea.", "m1", 0.5), ("", None, None), ("\ud800", "m2", None)])
+
+
+@pytest.mark.parametrize("written", [write_output(RECORDS), write_content(Content(memories=RECORDS))])
+def test_memories(schema, written):
+    told = json.loads(written[names.MEMORY_RECORDS])
+    schema["memory-records"].validate(told)
+    assert told[:2] == [{"content": "Likes tea.", "id": "m1", "score": 0.5}, {"content": ""}]
+
+
+@pytest.mark.parametrize("told", [write_output(Memories()), write_content(Content(memory_query=""))])
+def test_a_memory_that_says_nothing(told):
+    assert told == {}
 
 
 def test_the_schemas_can_refuse(schema):
