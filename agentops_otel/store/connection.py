@@ -146,7 +146,9 @@ class Readers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._idle: list[Connection] = []
+        # All at once, though they are opened one by one: what is made while another thread forks does not hear of it,
+        # and a child of a thread that is inside of SQLite hangs.
+        self._idle = [Connection(path) for _ in range(_IDLE)]
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """The rows that a query finds; none where there is no file."""
@@ -168,8 +170,8 @@ class Readers:
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
+        for connection in list(self._idle):
+            connection.close()
 
 
 class transaction:  # noqa: N801 - it reads as what stands in its block

@@ -19,7 +19,7 @@ def test_help_loads_no_command():
     )
     with python(code) as process:
         told = process.stdout.read()
-    assert re.search("sessions +List, show, follow, export", told)
+    assert re.search("sessions +List, show, compare, follow, export", told)
     assert "demo" in told
     assert told.endswith("[]\n")
     assert len(told.splitlines()) < 24
