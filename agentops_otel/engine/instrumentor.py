@@ -185,16 +185,12 @@ class Instrumentor:
             if "session" in kwargs and _is_session(kwargs["session"]):
                 return _in_its_session(lambda *a, **k: wrapper(wrapped, instance, a, k), instance, args, kwargs)
             recorder = self.recorder
-            place = None if recorder is None else recorder.place(context)
-            if recorder is None or place is None:
+            if recorder is None:
                 return wrapped(*args, **kwargs)
-            arguments = _by_name(parameters, args, kwargs) if args else kwargs
-            sent = self._asked(recorder, operation, instance, arguments)
-            call = (
-                None
-                if sent is None
-                else _begun(recorder, sent, place if context is not None else sent.context or place)
-            )
+            # Asked first, recorded or not: an instrumentor may keep the library from telling of the call by itself.
+            sent = self._asked(recorder, operation, instance, _by_name(parameters, args, kwargs) if args else kwargs)
+            place = None if sent is None else recorder.place(sent.context if context is None else context)
+            call = None if sent is None or place is None else _begun(recorder, sent, place)
             if call is None:
                 return wrapped(*args, **kwargs)
             turns = None if call.operation.begins is None else Turns(call, otel_context.get_current())
