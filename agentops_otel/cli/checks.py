@@ -56,7 +56,7 @@ _UNCAPTURED: Final = {
     "crewai": "crewai",
     "dspy": "dspy",
     "google-adk": "google.adk",
-    "google-cloud-aiplatform": "vertexai",
+    "google-cloud-aiplatform": "google.cloud.aiplatform_v1",
     "guidance": "guidance",
     "haystack-ai": "haystack",
     "llama-cpp-python": "llama_cpp",
