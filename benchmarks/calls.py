@@ -1,7 +1,7 @@
 """What a captured call costs beside the bare client, as a ratio to the least that one span can cost.
 
-`python benchmarks/calls.py [PEER ...]` measures this package, and those others that are installed here (`scripts/peers`
-makes an environment for each). Contestants alternate in blocks within one process; a figure is the median over rounds
+`python benchmarks/calls.py [PEER ...]` measures this package, and those others by name that are installed
+beside it. Contestants alternate in blocks within one process; a figure is the median over rounds
 of (block - bare block) in process CPU time of all threads, delivery included. The floor is one SDK span by hand with
 the same attributes, and with content on the JSON of the messages too. Quote ratios only: machines are noisy.
 """
