@@ -50,6 +50,11 @@ def _places(parts: Mapping[str, Sequence[str]]) -> Parts:
 
 
 ALL_PARTS: Final = _places(PARTS)
+_TOTALS_OF: Final = {
+    part: tuple(_PLACES[total] for total, within in PARTS.items() if unit in within) for unit, part in _PLACES.items()
+}
+SHARED: Final = {part: totals for part, totals in _TOTALS_OF.items() if len(totals) > 1}
+"""Places of units that are counted within two others, with the places of these."""
 
 
 def fits(used: Sequence[Any], parts: Parts = ALL_PARTS) -> bool:

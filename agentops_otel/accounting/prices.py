@@ -11,7 +11,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentops_otel.accounting.linear import PARTS, UNITS, Line, fits, used_of
+from agentops_otel.accounting.linear import PARTS, SHARED, UNITS, Line, fits, used_of
 from agentops_otel.accounting.sellers import candidates
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Prices:
         self, provider: str | None, model: str, used: Sequence[Any], special: _Conditions, at: int
     ) -> Decimal | None:
         """What this costs by the price data; None where it has no price for all of it."""
-        key = (provider, model, special, at // _DAY, *map(bool, used))
+        key = (provider, model, special, at // _DAY, *map(bool, used), *(used[place] is None for place in SHARED))
         try:
             seller, line = self._lines[key]
         except KeyError:
@@ -200,7 +200,7 @@ class Prices:
         seller = next((found for found in candidates(provider, model) if self._knows(*found)), None)
         if seller is None:
             return None, None
-        units = [unit for unit, count in zip(UNITS.values(), used, strict=True) if count]
+        units = [unit for place, unit in enumerate(UNITS.values()) if used[place] or _is_told_shared(place, used)]
         return seller, self._line(*seller, units, special, when)
 
     def _knows(self, provider: str, model: str) -> bool:
@@ -261,6 +261,14 @@ class Prices:
             rates[unit] = more - start.total_price
         line = Line.of(rates)
         return line if line.cost([base.get(unit) for unit in UNITS.values()]) == start.total_price else Line.of({})
+
+
+def _is_told_shared(place: int, used: Sequence[Any]) -> bool:
+    """Whether nothing was used of a unit that is counted within two others, both of which were used.
+
+    The data has no price for these two before it knows how much they have in common.
+    """
+    return used[place] is not None and all(used[total] for total in SHARED.get(place, (place,)))
 
 
 def _special(conditions: Mapping[str, str]) -> _Conditions:

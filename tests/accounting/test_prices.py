@@ -256,6 +256,7 @@ SHORT = [
     ("openai", "text-embedding-3-small", used),
     ("openai", "gpt-4.1", lambda n: used(n, 1, web_searches=n)),
     ("openai", "gpt-realtime", lambda n: used(2 * n, n, audio_input_tokens=n, cache_read_tokens=n, audio_cache_read_tokens=1)),
+    ("openai", "gpt-realtime", lambda n: used(2 * n, n, audio_input_tokens=n, cache_read_tokens=n, audio_cache_read_tokens=0)),
     ("anthropic", "claude-haiku-4-5", lambda n: used(2 * n, n, cache_read_tokens=n, cache_write_tokens=n, cache_write_1h_tokens=n)),
     ("azure.ai.openai", "gpt-4o", lambda n: used(n, 1)),
 ]  # fmt: skip
@@ -283,6 +284,15 @@ def test_the_shortcut_is_exact(place, usage, moment):
     at = nanoseconds(moment)
     found = PRICES.quote(*place, usage, at=at)
     assert (None if found is None else found.cost) == worked_out(*place, usage, at)
+
+
+@pytest.mark.parametrize("shared", [None, 0, 5])
+def test_what_two_totals_have_in_common_is_told_or_the_price_is_unknown(shared):
+    usage = used(100, 10, audio_input_tokens=60, cache_read_tokens=20, audio_cache_read_tokens=shared)
+    at = nanoseconds("2026-11-20")
+    found = PRICES.quote("openai", "gpt-realtime", usage, at=at)
+    assert (found is None) == (shared is None)
+    assert (None if found is None else found.cost) == worked_out("openai", "gpt-realtime", usage, at)
 
 
 @pytest.mark.parametrize("provider", sorted({provider for provider, _ in MODELS}))
