@@ -12,19 +12,18 @@ from rows import installed
 
 HERE = Path(__file__).parent
 
-_REALTIME = "a websocket that pydantic-ai opened itself; realtime connections are not captured"
 NOT_A_CLIENT = {
-    "azure-openai/test-text-output-modality-returns-text-f6e15409": _REALTIME,
     "google-genai/test-text-tool-round-parity-google-current-663fca51": "Gemini's live API, which is left out",
-    "openai/test-text-in-audio-out-turn-96657cb6": _REALTIME,
-    "xai/test-text-tool-round-parity-xai-pinned-124c3f0c": _REALTIME,
 }
 """Recordings of a framework that used no client library, and why they are not replayed."""
 
 BY_A_TEST_OF_ITS_OWN = {
+    "azure-openai/test-text-output-modality-returns-text-f6e15409": "test_openai_realtime.py",
     "bedrock/bedrock-agent-rag-bedrockagent-rag-instrumentation-attribute-ecc04471": "test_botocore.py",
     "bedrock/test-routing-classifier-trace-7c5326a2": "test_botocore.py",
     "mcp/test-mcptoolset-in-temporal-workflow-30959a84": "test_mcp.py",
+    "openai/test-text-in-audio-out-turn-96657cb6": "test_openai_realtime.py",
+    "xai/test-text-tool-round-parity-xai-pinned-124c3f0c": "test_openai_realtime.py",
     "xai/test-xai-image-url-tool-response-xai-50b8d39e": "test_xai_sdk.py",
 }
 """Recordings of other shapes than one request and one answer over HTTP, and the test that names each."""
