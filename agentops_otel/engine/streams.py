@@ -38,7 +38,7 @@ class Watch:
     It holds no reference to the stream, so that dropping the stream drops the watch, which then ends the call.
     """
 
-    __slots__ = ("__weakref__", "_outer_error", "call", "each", "fold", "keep", "reading", "state")
+    __slots__ = ("__weakref__", "_outer_error", "call", "each", "fold", "keep", "left", "reading", "state")
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -48,6 +48,8 @@ class Watch:
         self.state: Any = None
         # True while the library itself is running: a close from within is the end of the stream, not the reader's.
         self.reading = False
+        self.left = False
+        """Whether the reader has left its loop: whoever cleans up after it may be cancelled, and is no reader."""
         self._outer_error = id(sys.exc_info()[1])
         call.recorder.open_streams.add(self)
 
@@ -103,7 +105,8 @@ class Watch:
         if self.reading or not self.call.is_open:
             return
         error = sys.exc_info()[1]
-        if error is not None and id(error) != self._outer_error and not isinstance(error, GeneratorExit):
+        is_readers = not (isinstance(error, GeneratorExit) or (self.left and not isinstance(error, Exception)))
+        if error is not None and id(error) != self._outer_error and is_readers:
             self.failed(error)
         else:
             self._over()
@@ -126,7 +129,7 @@ class Watch:
                 yield chunk
                 self.reading = True
         except GeneratorExit:  # the reader left this loop, and may come back to the stream with another
-            self.reading = False
+            self.reading, self.left = False, True
             raise
         except BaseException as error:
             self.failed(error)
@@ -144,7 +147,9 @@ class Watch:
                 yield chunk
                 self.reading = True
         except GeneratorExit:
-            self.reading = False
+            self.reading, self.left = False, True
+            if inspect.isasyncgen(chunks):
+                await chunks.aclose()  # as the reader's own `aclose` would have done; nobody else holds it
             raise
         except BaseException as error:
             self.failed(error)

@@ -127,7 +127,8 @@ async def _next(iterator):
 @by_row(ASYNC_STREAMED)
 def test_async_stream_closed_in_another_task(compare, row):
     seen = compare(row, closed_elsewhere, [row.streamed])
-    assert len(seen.spans) == 1  # and nothing was said of a context that could not be left
+    (span,) = seen.spans  # and nothing was said of a context that could not be left
+    assert span.status != "error", span.attributes
 
 
 @by_row(STREAMED)
