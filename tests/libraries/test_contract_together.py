@@ -7,7 +7,9 @@ import copy
 import gc
 import inspect
 import pickle
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from comparison import done, held
@@ -129,6 +131,32 @@ def test_async_stream_closed_in_another_task(compare, row):
     seen = compare(row, closed_elsewhere, [row.streamed])
     (span,) = seen.spans  # and nothing was said of a context that could not be left
     assert span.status != "error", span.attributes
+
+
+@by_row(STREAMED)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_chunk_is_read_before_the_last_is_sent(compare, row):
+    read = threading.Event()
+
+    def held_back(request):
+        read.clear()
+        *most, last = row.streamed.chunks
+
+        def chunks():
+            yield from most
+            assert read.wait(10), "the reader has nothing to read yet"
+            yield last
+
+        return replace(row.streamed, chunks=chunks())
+
+    def reader(row, client):
+        stream = iter(row.stream(client))
+        next(stream)
+        read.set()
+        return len(list(stream))
+
+    span = compare(row, reader, held_back).span
+    assert names.RESPONSE_TIME_TO_FIRST_CHUNK in span.attributes
 
 
 @by_row(STREAMED)
