@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import openai
+from openai.resources.chat.completions import completions
+from openai.resources.responses import responses
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 
@@ -53,6 +55,16 @@ async def _arequest(self, cast_to, options, *, stream=False, stream_cls=None):
     return _answer(options, stream)
 
 
+def _told(data, expected):
+    return {name: value for name, value in data.items() if not isinstance(value, openai.Omit)}
+
+
+async def _atold(data, expected):
+    return _told(data, expected)
+
+
 def make_thin():
-    """Cut it away, below whatever anybody wraps."""
+    """Cut it away, below whatever anybody wraps; and the walk through all that is sent, which hides the rest."""
     openai.OpenAI.request, openai.AsyncOpenAI.request = _request, _arequest
+    for module in (completions, responses):
+        module.maybe_transform, module.async_maybe_transform = _told, _atold
