@@ -82,9 +82,9 @@ class Server:
         return cls(provider, told.hostname, told.port or (80 if told.scheme == "http" else 443))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
-    """A call about to be made: what kind it is, with which arguments, to whom."""
+    """A call about to be made: what kind it is, with which arguments, to whom. Made with every call, so not frozen."""
 
     operation: Operation
     arguments: Arguments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import sys
 import threading
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass, field
@@ -329,6 +330,17 @@ ANYTHING = st.recursive(
 @given(ANYTHING)
 def test_it_is_always_json(value):
     strict(value)
+
+
+@given(ANYTHING)
+def test_who_writes_it_makes_no_difference(value):
+    assert "pydantic_core" in sys.modules
+    here = to_json(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, "pydantic_core")
+        elsewhere = to_json(value)
+    assert json.loads(here) == json.loads(elsewhere)
+    assert here == elsewhere or any(sign in here for sign in ("e", "E")), "only long floats are written otherwise"
 
 
 @given(SURROGATES)
