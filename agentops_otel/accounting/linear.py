@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,19 +45,25 @@ Parts = tuple[tuple[int, tuple[int, ...]], ...]
 """(place of a total among the counts, places of its parts)."""
 
 
-def _places(parts: Mapping[str, Sequence[str]]) -> Parts:
-    return tuple((_PLACES[total], tuple(map(_PLACES.__getitem__, within))) for total, within in parts.items())
-
-
-ALL_PARTS: Final = _places(PARTS)
+_ALL_PARTS: Final[Parts] = tuple(
+    (_PLACES[total], tuple(map(_PLACES.__getitem__, within))) for total, within in PARTS.items()
+)
 _TOTALS_OF: Final = {
     part: tuple(_PLACES[total] for total, within in PARTS.items() if unit in within) for unit, part in _PLACES.items()
 }
 SHARED: Final = {part: totals for part, totals in _TOTALS_OF.items() if len(totals) > 1}
 """Places of units that are counted within two others, with the places of these."""
+shared_of: Final = itemgetter(*SHARED)
+"""What is told of these."""
 
 
-def fits(used: Sequence[Any], parts: Parts = ALL_PARTS) -> bool:
+def parts_in(used: Sequence[Any]) -> Parts:
+    """The parts that were used, by their totals: of other counts nothing can be too much."""
+    found = ((total, tuple(part for part in within if used[part])) for total, within in _ALL_PARTS)
+    return tuple((total, within) for total, within in found if within)
+
+
+def fits(used: Sequence[Any], parts: Parts) -> bool:
     """Whether the parts fit beside each other into what they are parts of: there all prices are linear."""
     for total, within in parts:
         rest = used[total] or 0
@@ -73,17 +79,11 @@ class Line(NamedTuple):
 
     rates: tuple[tuple[int, Decimal], ...]
     """(place among the counts, USD for one)."""
-    parts: Parts
-    """What has to fit for it to hold."""
 
     @classmethod
     def of(cls, rates: Mapping[str, Decimal]) -> Line:
         """The line of these rates by unit."""
-        within = {total: [unit for unit in units if unit in rates] for total, units in PARTS.items()}
-        return cls(
-            tuple((_PLACES[unit], rate) for unit, rate in rates.items()),
-            _places({total: units for total, units in within.items() if units}),
-        )
+        return cls(tuple((_PLACES[unit], rate) for unit, rate in rates.items()))
 
     def cost(self, used: Sequence[Any]) -> Decimal:
         """What these counts cost, in USD."""

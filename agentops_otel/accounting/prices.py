@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib.metadata import version
+from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentops_otel.accounting.linear import PARTS, SHARED, UNITS, Line, fits, used_of
+from agentops_otel.accounting.linear import PARTS, SHARED, UNITS, Line, Parts, fits, parts_in, shared_of, used_of
 from agentops_otel.accounting.sellers import candidates
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _NEEDED_PRICES = {
     "audio_seconds": "audio_hours",
 }
 _DAY = 86_400 * 10**9
+_UNTOLD = (None,) * len(SHARED)
 _KEPT = 4096
 """Prices that are remembered; with more of them than that, all are looked up again."""
 
@@ -119,8 +121,8 @@ class Prices:
     _source: str = ""
     # Reentrant: a signal that ends the process may come while the main thread loads.
     _lock: Any = field(default_factory=threading.RLock)
-    # Who sells what was asked for, and the price of one combination of units on one day.
-    _lines: dict[tuple[Any, ...], tuple[tuple[str, str] | None, Line | None]] = field(default_factory=dict)
+    # Who sells what was asked for, the price of one combination of units on one day, and which of them are parts.
+    _lines: dict[tuple[Any, ...], tuple[tuple[str, str] | None, Line | None, Parts]] = field(default_factory=dict)
 
     @property
     def loaded(self) -> bool:
@@ -174,18 +176,19 @@ class Prices:
         self, provider: str | None, model: str, used: Sequence[Any], special: _Conditions, at: int
     ) -> Decimal | None:
         """What this costs by the price data; None where it has no price for all of it."""
-        key = (provider, model, special, at // _DAY, *map(bool, used), *(used[place] is None for place in SHARED))
+        key = (provider, model, special, at // _DAY, *map(bool, used), *map(is_, shared_of(used), _UNTOLD))
         try:
-            seller, line = self._lines[key]
+            seller, line, parts = self._lines[key]
         except KeyError:
             self.load()
             seller, line = self._looked_up(provider, model, used, special, _moment(at))
+            parts = parts_in(used)
             if len(self._lines) >= _KEPT:
                 self._lines.clear()
-            self._lines[key] = seller, line
+            self._lines[key] = seller, line, parts
         if seller is None:
             return None
-        if fits(used):
+        if fits(used, parts):
             if line is None:
                 return None
             if line.rates:

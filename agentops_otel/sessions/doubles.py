@@ -111,7 +111,8 @@ class Doubles:
         return self._is_adopted(_library(scope))
 
     def _is_adopted(self, library: frozenset[str]) -> bool:
-        return any(words <= library for words in self.frameworks.emits)
+        emits = self.frameworks.emits  # mostly none, and this is asked of every span
+        return bool(emits) and any(words <= library for words in emits)
 
     def _call_around(self, parent_id: int | None) -> Any:
         """What is known of the open model call that this is the id of, if it is one."""
@@ -131,6 +132,8 @@ class Doubles:
         self._open.pop(span_id, None)
         if span_id in self._left_out:
             return True
+        if span.parent is None or span.parent.span_id not in self._open:
+            return False
         library, is_ours, parent_id = self._told(span)
         around = self._call_around(parent_id)
         if around is not None and self._is_adopted(around[0]) and len(self._moved) < _KEPT:
