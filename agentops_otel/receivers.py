@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names
-from agentops_otel.otlp.bodies import bodies, span_of, start_body
+from agentops_otel.otlp.bodies import bodies, span_of, start_of
 from agentops_otel.otlp.endpoint import KEY_HEADER, Endpoint, traces_url
 from agentops_otel.otlp.sending import Sending
 from agentops_otel.otlp.transport import Transport, Unusable, transport
@@ -183,7 +183,7 @@ class OtlpReceiver:
         for record in records:
             if record.end_time is None and record.is_session and record.span_id not in over:
                 try:
-                    self._sending.announce(record.span_id, start_body(record))
+                    self._sending.announce(record.span_id, start_of(record))
                 except Exception as error:  # its end may still be encoded
                     self._faults.note("otlp.start", error)
 

@@ -50,6 +50,11 @@ class SpanRecord:
         """Whether this is the root span of a session."""
         return self.attributes.get(names.SPAN_KIND) == names.KIND_SESSION
 
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether it is a start record that is told again."""
+        return self.end_time is None and names.SESSION_HEARD in self.attributes
+
 
 def rejoined(records: Sequence[SpanRecord]) -> Sequence[SpanRecord]:
     """The records, those below a span that was left out for another of the same call as being below that other one."""

@@ -208,8 +208,11 @@ INNER_USAGE: Final = "agentops.usage.inner"
 OWNER: Final = "agentops.owner"
 """On a start record: the process whose life decides whether the session still runs."""
 SESSION_START: Final = "agentops.session.start"
-SESSION_EVENTS: Final = frozenset({SESSION_START, "agentops.session.heartbeat"})
+SESSION_HEARTBEAT: Final = "agentops.session.heartbeat"
+SESSION_EVENTS: Final = frozenset({SESSION_START, SESSION_HEARTBEAT})
 """Names of the log records that are start records: they carry the root span's ids, and its attributes so far."""
+SESSION_HEARD: Final = "agentops.session.heard"
+"""On a start record that was read from a heartbeat: when, in nanoseconds, by the clock of who heard it."""
 EVENT_NAME: Final = "event.name"
 PAGE_HEADER: Final = "Agentops-Page"
 """A header of the answers to OTLP over HTTP: the path, on the same server, below which sessions have their pages."""

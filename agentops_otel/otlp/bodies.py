@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -114,8 +115,8 @@ def _body_of(spans: Sequence[tuple[Any, Any, Any]]) -> Body:
     return gzip.compress(request.SerializeToString(), _LEVEL, mtime=0), len(spans)
 
 
-def start_body(record: SpanRecord) -> bytes:
-    """A start record as an ExportLogsServiceRequest of one log record, gzipped.
+def start_of(record: SpanRecord) -> ExportLogsServiceRequest:
+    """A start record as a request of one log record.
 
     The log record is an event in OpenTelemetry's sense: it has a name, the ids of the session's root span, and the
     attributes that this has so far.
@@ -139,11 +140,24 @@ def start_body(record: SpanRecord) -> bytes:
         span_id=span.span_id,
         attributes=span.attributes,
     )
-    if _NAMES_EVENTS:
-        log.event_name = names.SESSION_START
-    else:
-        log.attributes.add(key=names.EVENT_NAME).value.string_value = names.SESSION_START
-    return gzip.compress(request.SerializeToString(), _LEVEL, mtime=0)
+    if not _NAMES_EVENTS:
+        log.attributes.add(key=names.EVENT_NAME)
+    return request
+
+
+def events_body(starts: Sequence[ExportLogsServiceRequest], name: str) -> bytes:
+    """One gzipped request of these starts, as events of this name that happen now."""
+    told = ExportLogsServiceRequest()
+    for start in starts:
+        told.MergeFrom(start)
+    for group in told.resource_logs:
+        for log in group.scope_logs[0].log_records:
+            log.observed_time_unix_nano = time.time_ns()
+            if _NAMES_EVENTS:
+                log.event_name = name
+            else:
+                log.attributes[-1].value.string_value = name
+    return gzip.compress(told.SerializeToString(), _LEVEL, mtime=0)
 
 
 # --- A record as a span ----------------------------------------------------------------------------

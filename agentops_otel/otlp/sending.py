@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry import context as otel_context
 
-from agentops_otel.otlp.bodies import divided
+from agentops_otel.conventions import names
+from agentops_otel.otlp.bodies import divided, events_body
 from agentops_otel.otlp.transport import TOO_LARGE, Answer, Meaning
 from agentops_otel.spool import SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     from agentops_otel.otlp.transport import Transport
     from agentops_otel.spool import Address, Batch, Spool
@@ -35,6 +38,8 @@ _SMALL: Final = 16_384
 """Bytes of a request that nobody can mean when they say that it is too large."""
 _MOST_STARTS: Final = 1000
 """Sessions whose beginning waits to be told; of more than these, only the ends are."""
+_HEARTBEAT: Final = 30.0
+"""Seconds after which it is told again which sessions are still open."""
 _SOONEST: Final = 1.0
 """Seconds after a failure within which nobody's hurry makes it try again."""
 
@@ -55,7 +60,10 @@ class Sending:
         """Why nothing is taken now."""
         self.page: str | None = None
         """The URL below which sessions have their pages, once the endpoint has told it."""
-        self._starts: dict[str, bytes] = {}
+        self._starts: dict[str, ExportLogsServiceRequest] = {}
+        self._open: dict[str, ExportLogsServiceRequest] = {}
+        """Sessions whose beginning is told, and whose end is not."""
+        self._beat_at = 0.0
         self._takes_starts = True
         self._spools = spools
         self._address = address
@@ -90,6 +98,7 @@ class Sending:
         self.dropped.clear()
         self.trouble = None
         self._starts.clear()
+        self._open.clear()
         self._renew()
 
     def wake(self) -> None:
@@ -103,21 +112,22 @@ class Sending:
                     contextvars.Context().run(thread.start)
                     self._thread = thread
 
-    def announce(self, span_id: str, body: bytes) -> None:
+    def announce(self, span_id: str, start: ExportLogsServiceRequest) -> None:
         """Tell that the session of this root span has begun, as soon as possible, unless `withdraw` is called before.
 
-        It is not kept for other processes.
+        It is not kept for other processes. Until then, a heartbeat says now and then that it is open.
         """
         with self._lock:
             if not self._takes_starts or len(self._starts) >= _MOST_STARTS:
                 return
-            self._starts[span_id] = body
+            self._starts[span_id] = start
         self.wake()
 
     def withdraw(self, span_id: str) -> None:
         """The session has ended; its end tells more than its beginning."""
         with self._lock:
             self._starts.pop(span_id, None)
+            self._open.pop(span_id, None)
 
     def drain(self, seconds: float) -> bool:
         """Try to send all there is; False if something is left, after this time or as soon as it is refused."""
@@ -145,14 +155,19 @@ class Sending:
             with self._lock:
                 drains, self._drains = self._drains, []
             self._guarded(self._tell_starts)
+            self._guarded(self._beat)
             self._guarded(self._send_all, bool(drains))
             for drained in drains:
                 drained.set()
             if not self._drains:
-                self._wanted.wait(
-                    None if self._empty and not self._starts else max(0.01, self._not_before - time.monotonic())
-                )
+                self._wanted.wait(self._rest())
         self._guarded(self._transport.close)
+
+    def _rest(self) -> float | None:
+        """Seconds until there is something to do; None if that is not before something comes."""
+        due = [self._not_before] if self._starts or not self._empty else []
+        due += [max(self._beat_at, self._not_before)] if self._open else []
+        return max(0.01, min(due) - time.monotonic()) if due else None
 
     def _guarded(self, step: Callable[..., Any], *arguments: Any) -> None:
         try:
@@ -185,17 +200,36 @@ class Sending:
         """Tell of the sessions that have begun. Best effort: who does not take log records is not asked again."""
         while self._starts and not self._closed and time.monotonic() >= self._not_before:
             with self._lock:
-                span_id, body = next(iter(self._starts.items()))
-            answer = self._transport.tell(body)
-            self.page = answer.page or self.page
-            if answer.meaning is Meaning.LATER:
-                self._put_off(answer)
+                span_id, start = next(iter(self._starts.items()))
+            if not self._tell([start], names.SESSION_START):
                 return
-            if answer.meaning is not Meaning.TAKEN:
-                self._takes_starts = False
+            with self._lock:
+                if self._starts.pop(span_id, None) is not None:
+                    self._open[span_id] = start
+
+    def _beat(self) -> None:
+        """Tell which sessions are open still, for a process that is killed cannot tell that it is not."""
+        now = time.monotonic()
+        if not self._open or now < max(self._beat_at, self._not_before):
+            return
+        with self._lock:
+            starts = list(self._open.values())
+        if self._beat_at:
+            self._tell(starts, names.SESSION_HEARTBEAT)
+        self._beat_at = now + _HEARTBEAT
+
+    def _tell(self, starts: Sequence[ExportLogsServiceRequest], event: str) -> bool:
+        """Whether this was taken."""
+        answer = self._transport.tell(events_body(starts, event))
+        self.page = answer.page or self.page
+        if answer.meaning is Meaning.LATER:
+            self._put_off(answer)
+        elif answer.meaning is not Meaning.TAKEN:
+            self._takes_starts = False
+            with self._lock:
                 self._starts.clear()
-                return
-            self.withdraw(span_id)
+                self._open.clear()
+        return answer.meaning is Meaning.TAKEN
 
     def _send_all(self, in_a_hurry: bool) -> None:
         complete = True

@@ -57,8 +57,11 @@ def starts_of(request: ExportLogsServiceRequest, project: str | None = None) -> 
         for part in group.scope_logs:
             for log in part.log_records:
                 is_told = _is_id(log.trace_id, _NO_TRACE) and _is_id(log.span_id, _NO_SPAN)
-                if is_told and _event_name(log) in names.SESSION_EVENTS:
+                event = _event_name(log) if is_told else ""
+                if event in names.SESSION_EVENTS:
                     records.append(_start(log, resource, part.scope.name, part.scope.version))
+                if event == names.SESSION_HEARTBEAT:
+                    records[-1].attributes = {**records[-1].attributes, names.SESSION_HEARD: time.time_ns()}
     return records
 
 

@@ -15,6 +15,10 @@ from typing import ClassVar, Final
 
 SILENCE: Final = 3600 * 10**9
 """Nanoseconds after the newest record, from which on an owner that nobody can ask counts as dead."""
+LEASE: Final = 120 * 10**9
+"""The same for an owner that tells every half minute that it lives."""
+LEASED: Final = "leased:"
+"""Stands before the name of such an owner."""
 
 _NAME: Final = re.compile(r"(?P<place>[0-9a-f]{12}|elsewhere)\.(?P<pid>[0-9]{1,10})\.[0-9a-f]{16}")
 _NOWHERE: Final = "elsewhere"
@@ -92,12 +96,15 @@ def is_alive(directory: str | os.PathLike[str], name: str | None, *, newest: int
 
     Nobody can tell where there is no name, or where it was claimed on another host or in another
     directory. Such an owner is alive until an hour after `newest`, the time of the session's newest
-    record (ns since the epoch). The file of an owner that is found dead is removed.
+    record (ns since the epoch); two minutes, where it is one that tells that it lives. The file of an owner
+    that is found dead is removed.
     """
     folder = Path(os.path.realpath(directory))
-    alive = _liveness(folder, name or "")
+    told = name or ""
+    alive = _liveness(folder, told.removeprefix(LEASED))
     if alive is None:
-        return newest is None or time.time_ns() - newest < SILENCE
+        patience = LEASE if told.startswith(LEASED) else SILENCE
+        return newest is None or time.time_ns() - newest < patience
     return alive
 
 

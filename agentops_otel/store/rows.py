@@ -112,6 +112,12 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
     )
 
 
+def heard(row: Sequence[Any]) -> tuple[Any, ...]:
+    """What a heartbeat changes of the row of its start: (attributes, trace id, span id, project)."""
+    told = dict(zip((*SPAN_COLUMNS, *HOT_COLUMNS), row, strict=False))
+    return told["attributes"], told["trace_id"], told["span_id"], told["project_id"]
+
+
 def _parted(told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The attributes that statistics may need, and those that may be large; what would break a sum is in neither."""
     large = [name for name in told if name in CONTENT]

@@ -177,6 +177,15 @@ INSERT_SPAN: Final = (
     "WHERE spans.end_time IS NULL AND excluded.end_time IS NOT NULL"
 )
 """Duplicates change nothing; only an end replaces, and only a start is replaced."""
+HEARD: Final = (
+    "UPDATE spans SET attributes = ? WHERE trace_id = ? AND span_id = ? AND project_id = ? AND end_time IS NULL"
+)
+"""A start that is told again, by a heartbeat."""
+UNCHANGED_TEXTS: Final = """
+DELETE FROM unindexed WHERE span IN
+(SELECT id FROM spans WHERE trace_id = ? AND span_id = ? AND project_id = ? AND end_time IS NULL)
+"""
+"""Says of it that there are no new words in it; its end, which is, would find its place taken."""
 LAST_SPAN: Final = "SELECT coalesce(max(id), 0) FROM spans"
 COUNT_NEW: Final = """
 INSERT INTO sessions (session_id, project_id, first_time, changes, change)

@@ -72,6 +72,7 @@ class SQLiteStore(TraceReading, PartReading):
         resources = {id(record.resource): record.resource for record in records}
         written = {number: rows.resource_row(resource) for number, resource in resources.items()}
         prepared = [[*rows.row_of(record), *rows.hot_row(record), None] for record in records]
+        heard = [rows.heard(row) for row, record in zip(prepared, records, strict=True) if record.is_heartbeat]
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection, "IMMEDIATE"):
@@ -81,6 +82,8 @@ class SQLiteStore(TraceReading, PartReading):
                 for row, record in zip(prepared, records, strict=True):
                     row[-1] = ids[written[id(record.resource)]]
                 connection.executemany(schema.INSERT_SPAN, prepared)
+                connection.executemany(schema.HEARD, heard)
+                connection.executemany(schema.UNCHANGED_TEXTS, [told[1:] for told in heard])
                 connection.execute(schema.COUNT_NEW, last)
 
         self._writer.run(write, create=True)

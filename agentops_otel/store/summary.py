@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agentops_otel.accounting.tally import Tally
 from agentops_otel.conventions import names
 from agentops_otel.store.base import SessionRow
+from agentops_otel.store.owners import LEASED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +77,7 @@ def summarise(session_id: str, records: Sequence[SpanRecord], project: str | Non
         tokens=tally.total.tokens,
         models=sorted(tally.by_model, key=lambda model: (-tally.by_model[model].calls, model)),
         resource=first.resource,
-        last_time=max(max(record.start_time, record.end_time or 0) for record in records),
+        last_time=max(max(record.start_time, record.end_time or _heard(record)) for record in records),
     )
     made = Summary(row, is_open=False, owner=None, sources=tally.by_source, error_types=_error_types(ordered))
     told = _told_end(ordered)
@@ -115,7 +116,14 @@ def _first_of(records: Sequence[SpanRecord], name: str, *, of_resource: bool = F
 
 
 def _owner(root: SpanRecord) -> str | None:
-    return _text(root.attributes.get(names.OWNER) or root.resource.get(names.OWNER))
+    named = _text(root.attributes.get(names.OWNER) or root.resource.get(names.OWNER))
+    return f"{LEASED}{named or ''}" if _heard(root) else named
+
+
+def _heard(record: SpanRecord) -> int:
+    """When its process was last heard of, in nanoseconds; 0 if it never tells."""
+    told = record.attributes.get(names.SESSION_HEARD)
+    return told if isinstance(told, int) else 0
 
 
 def _tags(value: Any) -> list[str]:

@@ -82,6 +82,56 @@ def test_a_session_that_is_killed_is_not_absent(store, tmp_path, monkeypatch):
     assert [each.session_id for each in store.sessions(SessionQuery(tags=("killed",)))] == [session_id]
 
 
+def requested(body):
+    return ExportLogsServiceRequest.FromString(gzip.decompress(body))
+
+
+def test_a_session_whose_machine_is_cut_off_is_not_running_for_long(store, client, monkeypatch):
+    monkeypatch.setattr("agentops_otel.otlp.sending._HEARTBEAT", 0.05)
+    with served(store) as url:
+        made = client(url, default_tags=["far"])
+        (session,) = made.sessions
+        begun = within(10, lambda: store.session(session.session_id))
+        later = within(10, lambda: (row := store.session(session.session_id)).last_time > begun.last_time and row)
+        assert (later.is_running, later.tags, later.start_time) == (True, ["far"], begun.start_time)
+        within(10, lambda: store.session(session.session_id).last_time > later.last_time)
+        with monkeypatch.context() as patch:
+            patch.setattr(owners, "_place", lambda _: "another host")
+            assert store.session(session.session_id).is_running
+            patch.setattr(owners, "LEASE", 0)
+            assert store.session(session.session_id).end_state_reason == "process ended without a word"
+        session.end_session("Success")
+        made.flush()
+        row = within(10, lambda: (found := store.session(session.session_id)).end_time and found)
+        assert (row.end_state, row.is_running) == ("Success", False)
+        assert not made.pipeline.delivery.receivers[0]._sending._open
+
+
+def test_one_heartbeat_tells_of_all_open_sessions():
+    begun = [root({names.TAGS: [tag]}, trace=tag * 32, end=None) for tag in "ab"]
+    read = starts_of(requested(bodies.events_body([bodies.start_of(each) for each in begun], names.SESSION_HEARTBEAT)))
+    assert [(each.trace_id, each.start_time, list(each.attributes[names.TAGS])) for each in read] == [
+        ("a" * 32, BEGIN, ["a"]),
+        ("b" * 32, BEGIN, ["b"]),
+    ]
+    assert all(time.time_ns() - each.attributes[names.SESSION_HEARD] < 60 * 10**9 for each in read)
+
+
+def test_heartbeats_are_told_to_nobody_who_takes_no_logs(client, monkeypatch):
+    monkeypatch.setattr("agentops_otel.otlp.sending._HEARTBEAT", 0.01)
+    told = []
+    with Collector() as collector:
+        made = client(collector.url, auto_start_session=False)
+        sending = made.pipeline.delivery.receivers[0]._sending
+        monkeypatch.setattr(
+            sending._transport, "tell", lambda body: told.append(body) or Answer(Meaning.REFUSED, "404")
+        )
+        made.start_session()
+        assert within(10, lambda: told)
+        time.sleep(0.1)
+    assert len(told) == 1
+
+
 def test_an_end_overrides_the_start_that_was_told(store, client):
     with served(store) as url:
         made = client(url)
@@ -109,8 +159,7 @@ def test_an_endpoint_that_takes_no_logs_is_asked_once_and_gets_the_spans(client)
 
 def test_what_is_told_is_what_the_server_reads():
     record = root({names.TAGS: ["a", "b"]}, end=None, resource={"service.name": "s"}, scope="x", scope_version="1")
-    request = ExportLogsServiceRequest.FromString(gzip.decompress(bodies.start_body(record)))
-    (read,) = starts_of(request)
+    (read,) = starts_of(requested(bodies.events_body([bodies.start_of(record)], names.SESSION_START)))
     assert (read.trace_id, read.span_id, read.start_time, read.end_time) == (TRACE, ROOT_ID, BEGIN, None)
     assert (read.session_id, read.is_session, list(read.attributes[names.TAGS])) == (SESSION, True, ["a", "b"])
     assert (read.resource, read.scope, read.scope_version) == ({"service.name": "s"}, "x", "1")
@@ -159,8 +208,9 @@ def test_of_many_sessions_at_once_some_are_told_and_all_end(client, monkeypatch)
         receiver = made.pipeline.delivery.receivers[0]
         sending = receiver._sending
         monkeypatch.setattr(sending._transport, "tell", lambda body: Answer(Meaning.LATER, "down"))
+        start = bodies.start_of(root(end=None))
         for number in range(10):
-            sending.announce(f"{number:016x}", b"")
+            sending.announce(f"{number:016x}", start)
         assert len(sending._starts) == 3
         for number in range(10):
             sending.withdraw(f"{number:016x}")

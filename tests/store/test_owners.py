@@ -12,7 +12,7 @@ import pytest
 from span_records import SECOND, python
 
 from agentops_otel.store import owners
-from agentops_otel.store.owners import SILENCE, Owner, is_alive
+from agentops_otel.store.owners import LEASE, LEASED, SILENCE, Owner, is_alive
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -170,6 +170,17 @@ def test_another_directory_or_host_cannot_tell(tmp_path, monkeypatch):
     assert is_alive(tmp_path / "here", here.name, newest=now - SILENCE + 60 * SECOND)
     assert not is_alive(tmp_path / "here", here.name, newest=now - SILENCE)
     assert is_alive(tmp_path / "here", here.name)
+
+
+def test_an_owner_that_tells_that_it_lives_is_waited_for_only_so_long(tmp_path):
+    here = Owner.claim(tmp_path / "here")
+    now = time.time_ns()
+    assert is_alive(tmp_path / "here", LEASED + here.name, newest=0)  # its lock says more
+    for name in (LEASED + here.name, LEASED):
+        assert is_alive(tmp_path / "there", name, newest=now - LEASE + 60 * SECOND)
+        assert not is_alive(tmp_path / "there", name, newest=now - LEASE)
+    here.release()
+    assert not is_alive(tmp_path / "here", LEASED + here.name, newest=now)
 
 
 @pytest.mark.parametrize("name", [None, "", "x", "../victim", "elsewhere.1.../../victim"])
