@@ -176,10 +176,10 @@ def test_an_owner_that_tells_that_it_lives_is_waited_for_only_so_long(tmp_path):
     here = Owner.claim(tmp_path / "here")
     now = time.time_ns()
     assert is_alive(tmp_path / "here", LEASED + here.name, newest=0)  # its lock says more
+    here.release()
     for name in (LEASED + here.name, LEASED):
         assert is_alive(tmp_path / "there", name, newest=now - LEASE + 60 * SECOND)
         assert not is_alive(tmp_path / "there", name, newest=now - LEASE)
-    here.release()
     assert not is_alive(tmp_path / "here", LEASED + here.name, newest=now)
 
 
