@@ -11,6 +11,7 @@ export class Bars {
   constructor(changed) {
     this.changed = changed;
     this.ticks = h("div", { class: "ticks", "aria-hidden": "true" });
+    this.gaps = h("div", { class: "gaps", "aria-hidden": "true" });
     this.map = h("div", { class: "map", title: "Drag to see a part; double-click to see all" });
     this.folding = h("button", { type: "button", class: "quiet small toggle", "aria-pressed": "true", hidden: true, onclick: () => this.foldIdle() });
     this.isFolded = true;
@@ -38,28 +39,36 @@ export class Bars {
     this.changed();
   }
 
+  /** Idle times, behind all bars. */
+  drawGaps() {
+    const length = this.to - this.from;
+    const shown = this.axis.idle.map((gap) => [(gap.place - this.from) / length, (gap.place + gap.shown - this.from) / length]).filter(([left, right]) => right > 0 && left < 1);
+    this.gaps.replaceChildren(h("div", {}, shown.map(([left, right]) => h("span", { class: "gap", style: { left: percent(Math.max(0, left)), width: percent(Math.min(1, right) - Math.max(0, left)) } }))));
+    this.gaps.parentElement?.classList.toggle("has-gaps", shown.length > 0);
+  }
+
   /** The bar of a span, as far as it lies in what is looked at. */
   of(span) {
     const length = this.to - this.from;
     const place = (time) => (this.axis.place(time) - this.from) / length;
     const seconds = span.seconds ?? Math.max(0, this.told.seconds - span.offset);
     const [start, end] = [place(span.offset), place(span.offset + seconds)];
-    const gaps = this.axis.idle.map(({ begin, end: over }) => [place(begin), place(over)]).filter(([left, right]) => right > 0 && left < 1)
-      .map(([left, right]) => h("span", { class: "gap", style: { left: percent(Math.max(0, left)), width: percent(Math.min(1, right) - Math.max(0, left)) } }));
-    if (end < -0.001 || start > 1.001) return [gaps, h("span", { class: "away", "aria-hidden": "true" }, start > 1 ? "›" : "‹")];
+    if (end < -0.001 || start > 1.001) return [h("span", { class: "away", "aria-hidden": "true" }, start > 1 ? "›" : "‹")];
     const [left, right] = [Math.max(0, start), Math.min(1, end)];
     const isLate = right > 0.88 && left > 0.12;
     const isInside = right > 0.88 && !isLate;
     const first = span.first_chunk !== null && seconds > 0 && place(span.offset + span.first_chunk);
-    return [gaps,
+    return [
       h("span", { class: "stroke", "data-open": span.seconds === null, style: { left: percent(left), width: percent(Math.max(0, right - left)) } }),
       first !== false && first >= left && first <= right && h("span", { class: "first", title: `First chunk after ${duration(span.first_chunk)}`, style: { left: percent(first) } }),
       h("span", { class: "took", "data-inside": isInside, style: isInside ? { right: percent(1 - right) } : isLate ? { right: percent(1 - left) } : { left: percent(right) } }, span.seconds === null ? "open" : duration(span.seconds)),
     ];
   }
 
-  drawTicks() {
+  /** What does not move with the rows: the ticks above them, and idle times behind them. */
+  drawTime() {
     if (!this.axis) return;
+    this.drawGaps();
     const step = (this.to - this.from) / TICKS;
     this.ticks.replaceChildren(...Array.from({ length: TICKS }, (_, number) =>
       h("span", { style: { left: `${(100 * number) / TICKS}%` } }, number === 0 && this.from === 0 ? "0" : clock(this.axis.time(this.from + number * step), step))));

@@ -13,7 +13,7 @@ export class Raw {
     this.size = size;
     this.keep = keep;
     this.lines = [];
-    this.rows = new Rows(HEIGHT, (number) => h("div", { class: "line", "data-found": number === this.at }, this.lines[number].slice(0, WIDEST)), { role: "group", "aria-label": "OTLP JSON" });
+    this.rows = new Rows(HEIGHT, (number) => h("div", { class: "line", "data-found": number === this.at }, this.lines[number].slice(0, WIDEST)), { role: "group", "aria-label": "OTLP JSON" }, 60);
     this.search = h("input", { type: "search", placeholder: "Search in the JSON", "aria-label": "Search in the JSON" });
     this.told = h("span", { class: "muted", role: "status" });
     this.element = h("section", { class: "raw" }, h("form", { onsubmit: (event) => this.find(event) }, this.search, h("button", { type: "submit" }, "Next"), this.told, h("span", { class: "spring" }), copier(() => this.lines.join("\n"), "Copy all")), this.rows.element);

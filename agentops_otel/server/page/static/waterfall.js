@@ -19,15 +19,16 @@ export class Waterfall {
     this.rows = new Rows(HEIGHT, (place) => this.row(place), {
       role: "tree", "aria-label": "Spans", onkeydown: (event) => this.key(event),
     });
-    this.bars = new Bars(() => this.refresh());
+    this.bars = new Bars(() => this.move());
+    this.rows.space.append(this.bars.gaps);
     const tool = (label, told, act) => h("button", { type: "button", class: "quiet small", "aria-label": told, title: told, onclick: act }, label);
-    this.path = h("button", { type: "button", class: "quiet small toggle", "aria-pressed": "false", title: "What the end of the session waited for", onclick: () => this.critical() }, "Critical path");
+    this.path = h("button", { type: "button", class: "quiet small toggle", "aria-pressed": "false", title: "What the end of the session waited for (c)", onclick: () => this.critical() }, "Critical path");
     this.element = h("section", { class: "waterfall", "aria-label": "Waterfall" },
       h("div", { class: "over" }, h("div", { class: "legend" }, this.legend = h("span", { class: "kinds" }), h("span", { class: "zoom" }, this.path, this.bars.folding,
-        tool("+", "Zoom in", () => this.bars.zoom(0.5)), tool("−", "Zoom out", () => this.bars.zoom(2)), tool("⤢", "See all", () => this.bars.all()))), this.bars.map),
+        tool("+", "Zoom in (+)", () => this.bars.zoom(0.5)), tool("−", "Zoom out (-)", () => this.bars.zoom(2)), tool("⤢", "See all (0)", () => this.bars.all()))), this.bars.map),
       h("div", { class: "heads" },
-        h("div", { class: "tree-head" }, "Span", h("span", {},
-          tool("⊟", "Fold all", () => this.foldAll(true)), tool("⊞", "Unfold all", () => this.foldAll(false)))),
+        h("div", { class: "tree-head" }, h("span", {}, "Span ", this.reading = h("span", { role: "status" })), h("span", {},
+          tool("⊟", "Fold all (f)", () => this.foldAll(true)), tool("⊞", "Unfold all (u)", () => this.foldAll(false)))),
         h("div", { class: "tokens-head" }, "Tokens"), h("div", { class: "cost-head" }, "Cost"),
         h("div", { class: "time-head" }, this.bars.ticks)),
       this.rows.element);
@@ -38,6 +39,7 @@ export class Waterfall {
   show(told, isFirstLook = false) {
     this.spans.begin(told, isFirstLook);
     this.errors = told.errors;
+    this.reading.textContent = isFirstLook ? "· the first ones, all others are being read …" : "";
     this.legend.replaceChildren(...KINDS.filter((kind) => told.kinds.includes(kind)).map((kind) => h("span", { "data-kind": kind }, h("i", { "aria-hidden": "true" }), kind)));
     this.bars.show(told);
     this.refresh();
@@ -56,9 +58,21 @@ export class Waterfall {
     if (this.chosen !== null && this.spans.rows.get(this.chosen.number)?.id !== this.chosen.id) {
       this.chosen = [...this.spans.rows.values()].find((row) => row.id === this.chosen.id) ?? this.chosen;
     }
-    this.bars.drawTicks();
+    this.bars.drawTime();
     this.rows.show(this.spans.length);
     this.told();
+  }
+
+  /** Another part of the time is looked at: the rows stay, their bars move; a wheel turns faster than frames come. */
+  move() {
+    this.moving ??= requestAnimationFrame(() => {
+      this.moving = null;
+      this.bars.drawTime();
+      for (const [place, row] of this.rows.here) {
+        const span = this.spans.at(this.spans.number(place));
+        if (span) row.querySelector(".lane")?.replaceChildren(...this.bars.of(span).filter(Boolean));
+      }
+    });
   }
 
   row(place) {
@@ -73,18 +87,17 @@ export class Waterfall {
       onclick: () => this.select(span, true),
     },
     h("div", { class: "label", style: { "--depth": Math.min(span.depth, 24) } },
-      h("button", { type: "button", class: "fold", tabindex: "-1", "aria-hidden": "true", disabled: !span.size, onclick: (event) => {
+      span.size > 0 && h("button", { type: "button", class: "fold", tabindex: "-1", "aria-hidden": "true", onclick: (event) => {
         event.stopPropagation();
         this.fold(span, !isFolded);
-      } }, span.size ? (isFolded ? "▸" : "▾") : ""),
-      h("i", { class: "kind", "aria-hidden": "true" }),
-      h("span", { class: "unseen" }, `${span.kind} `),
+      } }, isFolded ? "▸" : "▾"),
+      h("i", { class: "kind", role: "img", "aria-label": span.kind }),
       h("span", { class: "name", title: span.name }, span.name),
       isFolded && h("span", { class: "muted more-below" }, `+${span.size.toLocaleString("en")}`),
       span.is_orphan && h("span", { class: "mark", title: "The span above never arrived" }, "parent not received"),
       (span.error || span.has_failed) && h("span", { class: "error", title: span.error ?? "failed" }, span.error ?? "failed")),
-    h("div", { class: "tokens" }, figures && (figures.input_tokens || figures.output_tokens) ? `${count(figures.input_tokens)} → ${count(figures.output_tokens)}` : ""),
-    h("div", { class: "cost", title: figures ? moneyReason(figures.cost, figures.unpriced_calls, 1) : null }, figures ? money(figures.cost, figures.unpriced_calls) : ""),
+    figures && (figures.input_tokens > 0 || figures.output_tokens > 0) && h("div", { class: "tokens" }, `${count(figures.input_tokens)} → ${count(figures.output_tokens)}`),
+    figures && h("div", { class: "cost", title: moneyReason(figures.cost, figures.unpriced_calls, 1) || null }, money(figures.cost, figures.unpriced_calls)),
     h("div", { class: "lane" }, this.bars.of(span)));
   }
 
@@ -108,9 +121,12 @@ export class Waterfall {
   /** Choose a span, as its row does when it is clicked. */
   select(span, isAsked = false) {
     const above = this.spans.above(span);
-    if (above.length) this.spans.fold([], above);
+    const before = this.chosen;
     this.chosen = span;
-    this.refresh();
+    if (above.length) {
+      this.spans.fold([], above);
+      this.refresh();
+    } else this.rows.some((place) => [before?.number, span.number].includes(this.spans.number(place)));
     this.rows.reveal(this.spans.place(span.number));
     this.told();
     this.choose(span, isAsked);
@@ -172,8 +188,10 @@ export class Waterfall {
   }
 
   close() {
+    const before = this.chosen;
     this.chosen = null;
     this.wanted = undefined;
-    this.refresh();
+    this.rows.some((place) => before?.number === this.spans.number(place));
+    this.told();
   }
 }
