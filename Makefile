@@ -54,14 +54,13 @@ soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every 
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/server/test_openapi.py tests/server/test_intake.py tests/cli/test_serve.py
 
 TESTS ?= tests/page
-browser: $(VENV)/browser.done    ## test the page in Chromium
-	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
+NO_CHROMIUM := echo "The page is not looked at without Chromium: apt-get install chromium"; test -z "$$CI"
+browser: $(VENV)/browser.done    ## test the page in Chromium; without one it is said so, and in CI an error
 	@test "$(TESTS)" != tests/page || test -e build/axe/node_modules/axe-core || ! command -v npm >/dev/null || npm install --silent --prefix build/axe axe-core
-	@$(BIN)/python -m pytest -q $(TESTS) $(ARGS)
+	@if command -v chromium >/dev/null; then $(BIN)/python -m pytest -q $(TESTS) $(ARGS); else $(NO_CHROMIUM); fi
 
 screenshots: $(VENV)/browser.done ## pictures of every view of the page, in build/screenshots
-	@command -v chromium chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium chromium-driver"; exit 1; }
-	@$(BIN)/python scripts/screenshots
+	@if command -v chromium >/dev/null; then $(BIN)/python scripts/screenshots; else $(NO_CHROMIUM); fi
 
 clean:           ## remove what was made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,60 +1,75 @@
-"""A real Chromium without a window, a network or a past."""
+"""A real Chromium without a window, a network or a past, driven by Playwright."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shutil
-import tempfile
+from typing import TYPE_CHECKING
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.ui import WebDriverWait
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium")
+IS_HERE = CHROMIUM is not None and importlib.util.find_spec("playwright") is not None
+MISSING = "not run without Chromium and Playwright: apt-get install chromium, then make browser"
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--hide-scrollbars")
 
 
 @contextlib.contextmanager
-def chromium(width=1440, height=900):
-    """The browser's driver; everything that it kept is gone afterwards."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+def chromium() -> Iterator[Browser]:
+    """The system's own Chromium; nothing is downloaded."""
+    # Not installed with the other tests, which do without.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            yield driver
+            yield browser
         finally:
-            driver.quit()
+            browser.close()
 
 
-def paint(driver, scheme, width=1440, height=900):
-    """Colours as a system would ask for them, in a window of this size."""
-    driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+@contextlib.contextmanager
+def tab(
+    browser: Browser, scheme: str = "light", width: int = 1440, height: int = 900
+) -> Iterator[tuple[Page, list[str]]]:
+    """A page that remembers nothing, and what the browser complains about in it.
+
+    That an answer was refused (401, 404) is the server's word, and no complaint.
+    """
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        locale="en-US",
+        permissions=["clipboard-read", "clipboard-write"],
     )
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def heard(message):
+        if message.type in {"error", "warning"} and not any(code in message.text for code in ("401", "404")):
+            complaints.append(message.text)
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        yield page, complaints
+    finally:
+        context.close()
 
 
-def settled(driver, seconds=10):
-    """Wait until the view has been drawn and nothing more is loading."""
-    WebDriverWait(driver, seconds, poll_frequency=0.05).until(
-        lambda _: driver.execute_script(
-            "return document.readyState === 'complete' && document.body.dataset.ready === 'yes'"
-        )
-    )
-    # Two frames, so that what was drawn is painted.
-    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+def show(page: Page, address: str, seconds: float = 30) -> Page:
+    """Go to an address, and wait until its view is drawn."""
+    page.goto("about:blank")  # an address that differs in its fragment alone would not be loaded
+    page.goto(address)
+    settled(page, seconds)
+    return page
+
+
+def settled(page: Page, seconds: float = 30) -> None:
+    """Wait until the view has been drawn, and painted."""
+    page.locator("body[data-ready=yes]").wait_for(state="attached", timeout=1000 * seconds)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import shutil
 
+import browsers
 import httpx
 import page_server
 import pytest
@@ -13,11 +12,13 @@ import pytest
 from agentops_otel.server.app import make_app
 from agentops_otel.store.sqlite import SQLiteStore
 
-# `make browser` says what is missing; here the rest of the suite goes on without.
-HAS_BROWSER = all(map(shutil.which, ("chromium", "chromedriver"))) and importlib.util.find_spec("selenium") is not None
-collect_ignore = (
-    [] if HAS_BROWSER else ["test_access.py", "test_axe.py", "test_browser.py", "test_glance.py", "test_views.py"]
-)
+BROWSER_TESTS = ["test_access.py", "test_axe.py", "test_browser.py", "test_glance.py", "test_views.py"]
+collect_ignore = [] if browsers.IS_HERE else BROWSER_TESTS
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not browsers.IS_HERE:
+        terminalreporter.write_line(f"{', '.join(BROWSER_TESTS)}: {browsers.MISSING}")
 
 
 @pytest.fixture
@@ -44,3 +45,25 @@ def served():
     """Serve a store until the test has ended: `served(store, keys)` is the address."""
     with contextlib.ExitStack() as servers:
         yield lambda store, keys=(): servers.enter_context(page_server.served(store, keys))
+
+
+# Playwright keeps a loop running in its thread, in which no asynchronous test could begin: so a browser for each file.
+@pytest.fixture(scope="module")
+def browser():
+    with browsers.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(browser, served):
+    """A page without a past, light and wide unless told otherwise; whatever the browser complains about fails the test."""
+    complaints = []
+    with contextlib.ExitStack() as tabs:
+
+        def opened(scheme="light", width=1440, height=900):
+            page, heard = tabs.enter_context(browsers.tab(browser, scheme, width, height))
+            complaints.append(heard)
+            return page
+
+        yield opened
+        assert [told for heard in complaints for told in heard] == []

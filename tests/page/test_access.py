@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from browsers import chromium, paint, settled
+from browsers import show
+from playwright.sync_api import expect
 from recorded_sessions import fortnight
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -16,15 +13,15 @@ PLACES = ["/sessions", "/sessions?text=nowhere", "/analytics", "/compare", "/s/n
 PLACES += ["/compare?a=00000000-0000-0000-0000-000000000001&b=00000000-0000-0000-0000-000000000040"]
 PLACES += [f"/s/00000000-0000-0000-0000-000000000001{view}" for view in ("", "/0000000000000007", "#view=transcript", "#view=errors", "#view=details", "#view=raw")]  # fmt: skip
 
-NAMELESS = """
+NAMELESS = """() => {
 const named = (element) => element.getAttribute("aria-label") || element.getAttribute("title") || element.textContent.trim()
   || (element.labels && [...element.labels].some((label) => label.textContent.trim()))
   || [...element.querySelectorAll("img[alt]")].some((image) => image.alt);
 return [...document.querySelectorAll("a, button, input, select, summary, [role=img], [role=tree], [role=tabpanel]")]
   .filter((element) => element.checkVisibility() && !element.closest("[aria-hidden=true]") && !named(element) && !element.getAttribute("aria-labelledby"))
   .map((element) => element.outerHTML.slice(0, 120));
-"""
-FAINT = """
+}"""
+FAINT = """() => {
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const over = (colours) => {
   canvas.fillStyle = "white";
@@ -48,13 +45,7 @@ for (const element of document.querySelectorAll("body *")) {
   if (ratio < 4.5) found.add(`${element.tagName}.${element.className} ${ratio.toFixed(2)} ${element.textContent.trim().slice(0, 30)}`);
 }
 return [...found];
-"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as driver:
-        yield driver
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -68,41 +59,34 @@ def shown(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("place", PLACES)
-def test_every_control_has_a_name_and_every_text_its_contrast(browser, served, shown, place, scheme):
-    paint(browser, scheme)
-    browser.get("about:blank")
-    browser.get(served(shown) + place)
-    settled(browser)
-    time.sleep(0.1)
-    assert browser.execute_script(NAMELESS) == []
-    assert browser.execute_script(FAINT) == []
+def test_every_control_has_a_name_and_every_text_its_contrast(tab, served, shown, place, scheme):
+    page = show(tab(scheme), served(shown) + place)
+    page.wait_for_timeout(100)
+    assert page.evaluate(NAMELESS) == []
+    assert page.evaluate(FAINT) == []
 
 
-def test_the_check_would_find_what_is_wrong(browser, served, shown):
-    paint(browser, "light")
-    browser.get(served(shown) + "/sessions")
-    settled(browser)
-    browser.execute_script(
-        "const faint = document.createElement('p'); faint.textContent = 'faint'; faint.style.color = '#bbb';"
-        "document.body.append(faint, document.createElement('button'))"
-    )
-    assert len(browser.execute_script(NAMELESS)) == 1
-    assert any("faint" in told for told in browser.execute_script(FAINT))
+def test_the_check_would_find_what_is_wrong(tab, served, shown):
+    page = show(tab(), served(shown) + "/sessions")
+    page.evaluate("""() => {
+        const faint = document.createElement("p");
+        faint.textContent = "faint";
+        faint.style.color = "#bbb";
+        document.body.append(faint, document.createElement("button"));
+    }""")
+    assert len(page.evaluate(NAMELESS)) == 1
+    assert any("faint" in told for told in page.evaluate(FAINT))
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_is_wider_than_a_narrow_screen(browser, served, shown, place):
-    paint(browser, "light", 390, 844)
-    browser.get("about:blank")
-    browser.get(served(shown) + place)
-    settled(browser)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+def test_nothing_is_wider_than_a_narrow_screen(tab, served, shown, place):
+    page = show(tab("light", 390, 844), served(shown) + place)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_first_tab_leads_past_the_bar_and_focus_is_seen(browser, served, shown):
-    paint(browser, "light")
-    browser.get(served(shown) + "/sessions")
-    settled(browser)
-    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
-    skip = browser.switch_to.active_element
-    assert (skip.text, skip.value_of_css_property("outline-style")) == ("Skip to the content", "solid")
+def test_the_first_tab_leads_past_the_bar_and_focus_is_seen(tab, served, shown):
+    page = show(tab(), served(shown) + "/sessions")
+    page.keyboard.press("Tab")
+    skip = page.locator(":focus")
+    expect(skip).to_have_text("Skip to the content")
+    expect(skip).to_have_css("outline-style", "solid")

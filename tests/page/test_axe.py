@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from browsers import chromium, paint, settled
+from browsers import show
 from recorded_sessions import fortnight, large
-from selenium.webdriver.common.by import By
 
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -31,17 +30,9 @@ PLACES = {
     "long": f"/s/{LONG}",
     **{view: f"/s/{ONE}#view={view}" for view in ("transcript", "errors", "details", "raw")},
 }
-RUN = """
-const done = arguments[0];
-axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then((told) => done(told.violations.map(
-  ({ id, nodes }) => `${id}: ${nodes.slice(0, 4).map((node) => node.html.slice(0, 140) + " " + (node.any[0]?.message ?? "")).join(" | ")}`)));
+RUN = """() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then((told) => told.violations.map(
+  ({ id, nodes }) => `${id}: ${nodes.slice(0, 4).map((node) => node.html.slice(0, 140) + " " + (node.any[0]?.message ?? "")).join(" | ")}`))
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as driver:
-        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -53,36 +44,28 @@ def shown(tmp_path_factory):
     store.close()
 
 
-def violations(driver):
-    driver.execute_script(AXE.read_text(encoding="utf-8"))
-    return driver.execute_async_script(RUN)
+def violations(page):
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(RUN)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_axe_finds_nothing(browser, served, shown, place, scheme):
-    paint(browser, scheme)
-    browser.get("about:blank")
-    browser.get(served(shown) + place)
-    settled(browser, 30)
-    time.sleep(0.3)
-    assert violations(browser) == []
+def test_axe_finds_nothing(tab, served, shown, place, scheme):
+    page = show(tab(scheme), served(shown) + place)
+    page.wait_for_timeout(300)
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("opened", [".filters .menu summary", ".ranges summary", "#help"])
-def test_axe_finds_nothing_in_what_opens(browser, served, shown, opened, scheme):
-    paint(browser, scheme)
-    browser.get("about:blank")
-    browser.get(served(shown) + "/sessions")
-    settled(browser)
-    browser.find_element(By.CSS_SELECTOR, opened).click()
-    assert violations(browser) == []
+def test_axe_finds_nothing_in_what_opens(tab, served, shown, opened, scheme):
+    page = show(tab(scheme), served(shown) + "/sessions")
+    page.locator(opened).click()
+    assert violations(page) == []
 
 
-def test_axe_would_find_what_is_wrong(browser, served, shown):
-    paint(browser, "light")
-    browser.get(served(shown) + "/sessions")
-    settled(browser)
-    browser.execute_script("document.body.append(document.createElement('button'))")
-    assert any(told.startswith("button-name") for told in violations(browser))
+def test_axe_would_find_what_is_wrong(tab, served, shown):
+    page = show(tab(), served(shown) + "/sessions")
+    page.evaluate("document.body.append(document.createElement('button'))")
+    assert any(told.startswith("button-name") for told in violations(page))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 import pytest
-from browsers import chromium, paint, settled
+from browsers import settled, show
+from playwright.sync_api import expect
 from recorded_sessions import HOSTILE, Run, assistant, fortnight, hostile, large
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from agentops_otel.conventions import names
 from agentops_otel.store.sqlite import SQLiteStore
@@ -17,47 +17,29 @@ from agentops_otel.store.sqlite import SQLiteStore
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as driver:
-        yield driver
-
-
 @pytest.fixture
-def opened(browser, served, store):
-    """Open a place of a server over `store`; whatever the browser complained about fails the test."""
+def opened(tab, served, store):
+    """Open a place of a server over `store`; the same server each time."""
     addresses = []
 
-    def open_(place, keys=(), seconds=20):
+    def open_(place, keys=()):
         addresses.append(addresses[-1] if addresses else served(store, keys))
-        paint(browser, "light")
-        browser.get("about:blank")
-        browser.get(addresses[-1] + place)
-        if not keys:
-            settled(browser, seconds)
-        return browser
+        page = tab()
+        if keys:
+            page.goto(addresses[-1] + place)
+            return page
+        return show(page, addresses[-1] + place)
 
-    browser.get_log("browser")
-    yield open_
-    complaints = [
-        entry["message"]
-        for entry in browser.get_log("browser")
-        if "401" not in entry["message"] and "404" not in entry["message"]
-    ]
-    browser.get("about:blank")
-    assert complaints == []
+    return open_
 
 
-def texts(driver, selector):
-    return [element.text for element in driver.find_elements(By.CSS_SELECTOR, selector)]
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
 
 
-def press(driver, *keys):
-    driver.switch_to.active_element.send_keys(*keys)
-
-
-def until(driver, true, seconds=10):
-    return WebDriverWait(driver, seconds, poll_frequency=0.05).until(lambda _: true())
+def text(page, selector):
+    return page.locator(selector).inner_text()
 
 
 @pytest.fixture
@@ -69,10 +51,11 @@ def recorded(store):
 
 # --- The list -----------------------------------------------------------------------------------------------
 
+ROWS = ".sessions tbody tr"
+
 
 def test_a_row_tells_of_its_session(opened, recorded):
-    driver = opened("/sessions")
-    (row,) = texts(driver, ".sessions tbody tr")
+    row = opened("/sessions").locator(ROWS)
     for told in (
         "Success",
         "shop-assistant",
@@ -84,7 +67,7 @@ def test_a_row_tells_of_its_session(opened, recorded):
         "checkout",
         "Where is my order 4711?",
     ):
-        assert told in row
+        expect(row).to_contain_text(told)
 
 
 @pytest.mark.parametrize(
@@ -94,91 +77,131 @@ def test_a_row_tells_of_its_session(opened, recorded):
 def test_filters_are_in_the_address(opened, store, query):
     for run in fortnight()[:20]:
         store.insert(run.records)
-    driver = opened(f"/sessions{query}")
-    expected = [row["id"] for row in store_rows(driver, query)]
+    page = opened(f"/sessions{query}")
+    # What the API itself answers to the same question.
+    expected = page.evaluate(
+        "(query) => fetch('/v2/sessions' + query).then((answer) => answer.json()).then((rows) => rows.map(({ id }) => id))",
+        query,
+    )
     assert 0 < len(expected) < 20 or query == ""
-    assert [
-        row.get_attribute("data-id") for row in driver.find_elements(By.CSS_SELECTOR, ".sessions tbody tr")
-    ] == expected
+    assert page.locator(ROWS).evaluate_all("(rows) => rows.map((row) => row.dataset.id)") == expected
 
 
 def test_a_search_without_an_answer_can_be_undone(opened, recorded):
-    driver = opened("/sessions?text=nowhere")
-    assert texts(driver, ".empty h2") == ["No session is like that"]
-    driver.find_element(By.CSS_SELECTOR, ".empty button").click()
-    until(driver, lambda: len(texts(driver, ".sessions tbody tr")) == 1)
-
-
-def store_rows(driver, query):
-    """What the API itself answers to the same question."""
-    return driver.execute_async_script(
-        "fetch('/v2/sessions' + arguments[0]).then((answer) => answer.json()).then(arguments[1])", query
-    )
+    page = opened("/sessions?text=nowhere")
+    expect(page.locator(".empty h2")).to_have_text("No session is like that")
+    page.locator(".empty button").click()
+    expect(page.locator(ROWS)).to_have_count(1)
 
 
 def test_words_of_the_search_become_filters(opened, recorded):
-    driver = opened("/sessions")
-    press(driver, "/")
-    press(driver, "order cost>0.001 duration<1m tag:eu", Keys.ENTER)
-    until(driver, lambda: "min_cost" in driver.current_url)
-    query = driver.current_url.partition("?")[2]
+    page = opened("/sessions")
+    press(page, "/")
+    page.keyboard.type("order cost>0.001 duration<1m tag:eu")
+    press(page, "Enter")
+    expect(page).to_have_url(re.compile("min_cost"))
+    query = page.url.partition("?")[2]
     assert sorted(query.split("&")) == ["max_duration=60", "min_cost=0.001", "tag=eu", "text=order"]
-    settled(driver)
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".sessions tbody tr")) == 1
-    driver.find_element(By.CSS_SELECTOR, ".chip").click()
-    until(driver, lambda: "min_cost" not in driver.current_url)
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.locator(".chip").first.click()
+    expect(page).not_to_have_url(re.compile("min_cost"))
 
 
 def test_rows_are_walked_and_opened_by_keys(opened, store):
     for number in (1, 2, 3):
         store.insert(assistant(number, time.time_ns() - number * 10**12).records)
-    driver = opened("/sessions")
-    press(driver, "j", "j", "k", "j", Keys.ENTER)
-    until(driver, lambda: driver.current_url.endswith("/s/00000000-0000-0000-0000-000000000002"))
+    page = opened("/sessions")
+    press(page, "j", "j", "k", "j", "Enter")
+    expect(page).to_have_url(re.compile("/s/00000000-0000-0000-0000-000000000002$"))
+
+
+@pytest.mark.parametrize(("key", "path"), [("s", "/sessions"), ("a", "/analytics"), ("c", "/compare")])
+def test_views_are_reached_by_keys(opened, recorded, key, path):
+    page = opened(f"/s/{recorded.session}")
+    press(page, "g", key)
+    expect(page).to_have_url(re.compile(f"{path}$"))
 
 
 def test_older_sessions_are_a_click_away(opened, store):
     for number in range(1, 56):
         store.insert(assistant(number, time.time_ns() - number * 10**12).records)
-    driver = opened("/sessions")
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".sessions tbody tr")) == 50
-    driver.find_element(By.CSS_SELECTOR, ".after button").click()
-    until(driver, lambda: len(driver.find_elements(By.CSS_SELECTOR, ".sessions tbody tr")) == 55)
+    page = opened("/sessions")
+    expect(page.locator(ROWS)).to_have_count(50)
+    page.locator(".after button").click()
+    expect(page.locator(ROWS)).to_have_count(55)
 
 
 def test_sessions_arrive_and_change_by_themselves(opened, store, recorded):
-    driver = opened("/sessions")
-    until(driver, lambda: texts(driver, "#live") == ["Live"])
+    page = opened("/sessions")
+    first = page.locator(ROWS).first
+    expect(page.locator("#live")).to_have_text("Live")
     run = Run(9, time.time_ns())
     run.root(2, "Failure", "It rained.")
     store.insert(run.records)
-    until(driver, lambda: "It rained." in texts(driver, ".sessions tbody tr")[0])
+    expect(first).to_contain_text("It rained.")
     run.llm(0, 1, "gpt-4o", (10, 0, 5), 0.25)
     store.insert(run.records[1:])
-    until(driver, lambda: "$0.25" in texts(driver, ".sessions tbody tr")[0])
+    expect(first).to_contain_text("$0.25")
     store.delete(run.session)
-    until(driver, lambda: len(texts(driver, ".sessions tbody tr")) == 1)
+    expect(page.locator(ROWS)).to_have_count(1)
+
+
+def test_what_arrives_does_not_move_the_reader(opened, store):
+    for number in range(1, 40):
+        store.insert(assistant(number, time.time_ns() - number * 10**12).records)
+    page = opened("/sessions")
+    expect(page.locator("#live")).to_have_text("Live")
+    read = page.locator(ROWS).nth(25)
+    read.scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, 200)")
+    read = page.locator(f"{ROWS}[data-id='{read.get_attribute('data-id')}']")
+    before = read.bounding_box()["y"]
+    run = Run(99, time.time_ns())
+    run.root(2, "Failure", "It rained.")
+    store.insert(run.records)
+    expect(page.locator(ROWS)).to_have_count(40)
+    assert read.bounding_box()["y"] == pytest.approx(before, abs=1)
+
+
+def test_a_running_session_has_a_sign_and_its_time_goes_on(opened, store):
+    run = Run(5, time.time_ns() - 3 * 10**9)
+    run.root(None)
+    store.insert(run.records)
+    page = opened("/sessions")
+    expect(page.locator(f"{ROWS} .state")).to_have_text("Running")
+    shown = page.locator(f"{ROWS} [data-since]")
+    before = shown.inner_text()
+    expect(shown).not_to_have_text(before)
 
 
 def test_an_empty_store_says_what_to_do(opened):
-    driver = opened("/sessions")
-    assert "agentops-otel demo" in driver.find_element(By.CSS_SELECTOR, ".empty").text
+    page = opened("/sessions")
+    expect(page.locator(".empty")).to_contain_text("agentops-otel demo")
+    expect(page.locator(".empty")).to_contain_text(page.url.removesuffix("/sessions"))
 
 
 # --- A session ----------------------------------------------------------------------------------------------
 
 
 def test_the_waterfall_shows_every_span_in_its_place(opened, recorded):
-    driver = opened(f"/s/{recorded.session}")
-    rows = driver.find_elements(By.CSS_SELECTOR, ".row")
-    assert [(row.get_attribute("aria-level"), row.find_element(By.CSS_SELECTOR, ".name").text) for row in rows[:4]] == [
-        ("1", "session"), ("2", "desk"), ("3", "chat claude-sonnet-4-6"), ("3", "find_order")]  # fmt: skip
-    assert texts(driver, ".row .cost")[-1] == "?"
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".first")) == 3
+    page = opened(f"/s/{recorded.session}")
+    rows = page.locator(".row")
+    shown = [(row.get_attribute("aria-level"), row.locator(".name").inner_text()) for row in rows.all()[:4]]
+    assert shown == [("1", "session"), ("2", "desk"), ("3", "chat claude-sonnet-4-6"), ("3", "find_order")]
+    expect(page.locator(".row .cost").last).to_have_text("?")
+    expect(page.locator(".first")).to_have_count(3)
+
+
+def test_heads_stand_above_their_columns(opened, store):
+    store.insert(large(1, time.time_ns() - 10**13, 200).records)
+    page = opened("/s/00000000-0000-0000-0000-000000000001")
+    edge = "(element) => Math.round(element.getBoundingClientRect().right)"
+    assert page.locator(".time-head").evaluate(edge) == page.locator(".row .lane").first.evaluate(edge)
+    assert page.locator(".gaps > div").evaluate(edge) == page.locator(".row .lane").first.evaluate(edge)
 
 
 def test_the_tiles_say_how_it_ended_and_what_it_cost(opened, recorded):
-    told = opened(f"/s/{recorded.session}").find_element(By.CSS_SELECTOR, ".session-head").text
+    told = opened(f"/s/{recorded.session}").locator(".session-head")
     for part in (
         "Success",
         "The order was refunded in full.",
@@ -190,112 +213,207 @@ def test_the_tiles_say_how_it_ended_and_what_it_cost(opened, recorded):
         "160 reasoning",
         "checkout",
     ):
-        assert part in told
+        expect(told).to_contain_text(part)
 
 
 def test_a_span_opens_under_its_own_address(opened, recorded):
-    driver = opened(f"/s/{recorded.session}/0000000000000009")
-    told = driver.find_element(By.CSS_SELECTOR, ".detail").text
+    told = opened(f"/s/{recorded.session}/0000000000000009").locator(".detail")
+    day = time.strftime("%Y-%m-%d", time.gmtime(recorded.start / 1e9 + 6.4))
     for part in (
         "chat gpt-4o",
         "by genai-prices@0.2.3",
+        f"price of {day}",
         "$0.0026",
         "First chunk",
         "Temperature",
         "640",
         "Your order was lost on its way.",
     ):
-        assert part in told
+        expect(told).to_contain_text(part)
+
+
+def test_a_span_shows_tools_that_were_offered_and_tokens_of_every_kind(opened, store):
+    run = Run(6, time.time_ns())
+    run.root(3)
+    told = {
+        names.TOOL_DEFINITIONS: json.dumps(
+            [{"type": "function", "name": "find_order", "description": "Finds an order."}]
+        ),
+        names.CACHE_WRITE_TOKENS: 300,
+        names.AUDIO_INPUT_TOKENS: 20,
+        names.WEB_SEARCHES: 2,
+        names.INNER_USAGE: [json.dumps({names.RESPONSE_MODEL: "advisor", names.INPUT_TOKENS: 77})],
+    }
+    run.llm(0, 1, "gpt-4o", (900, 400, 50), 0.00000082, attributes=told)
+    store.insert(run.records)
+    detail = opened(f"/s/{run.session}/0000000000000002").locator(".detail")
+    for part in ("Tools that were offered (1)", "find_order", "$0.00000082", "of it written to the cache", "300",
+                 "of it audio", "Web searches", "Billed beside them, advisor", "77"):  # fmt: skip
+        expect(detail).to_contain_text(part)
 
 
 def test_a_cost_that_is_not_known_says_why(opened, recorded):
-    driver = opened(f"/s/{recorded.session}/000000000000000a")
-    assert "No price is known for shop-mini" in driver.find_element(By.CSS_SELECTOR, ".detail").text
+    page = opened(f"/s/{recorded.session}/000000000000000a")
+    expect(page.locator(".detail")).to_contain_text("No price is known for shop-mini")
 
 
 def test_spans_are_walked_folded_and_closed_by_keys(opened, recorded):
-    driver = opened(f"/s/{recorded.session}")
-    shown = lambda: texts(driver, ".detail h2")  # noqa: E731
-    press(driver, "j", "j", "j")
-    until(driver, lambda: shown() == ["chat claude-sonnet-4-6"])
-    press(driver, "e")
-    until(driver, lambda: "TimeoutError" in driver.find_element(By.CSS_SELECTOR, ".detail").text)
-    press(driver, Keys.ESCAPE)
-    until(driver, lambda: not driver.find_element(By.CSS_SELECTOR, ".detail").is_displayed())
-    tree = driver.find_element(By.CSS_SELECTOR, ".rows")
-    tree.send_keys(Keys.HOME, Keys.ARROW_DOWN, Keys.ARROW_LEFT)
-    until(driver, lambda: len(driver.find_elements(By.CSS_SELECTOR, ".row")) == 2)
-    tree.send_keys(Keys.ARROW_RIGHT)
-    until(driver, lambda: len(driver.find_elements(By.CSS_SELECTOR, ".row")) == len(recorded.records))
+    page = opened(f"/s/{recorded.session}")
+    press(page, "j", "j", "j")
+    expect(page.locator(".detail h2")).to_have_text("chat claude-sonnet-4-6")
+    press(page, "k")
+    expect(page.locator(".detail h2")).to_have_text("desk")
+    press(page, "e")
+    expect(page.locator(".detail")).to_contain_text("TimeoutError")
+    expect(page.locator(".row[aria-selected=true]")).to_have_count(1)
+    press(page, "Escape")
+    expect(page.locator(".detail")).to_be_hidden()
+    expect(page.locator(".row[aria-selected=true]")).to_have_count(0)
+    page.locator(".rows[role=tree]").focus()
+    press(page, "Home", "ArrowDown")
+    expect(page.locator(".detail h2")).to_have_text("desk")
+    press(page, "ArrowLeft")
+    expect(page.locator(".row")).to_have_count(2)
+    press(page, "ArrowRight")
+    expect(page.locator(".row")).to_have_count(len(recorded.records))
+
+
+def test_all_spans_are_folded_and_unfolded_by_keys(opened, recorded):
+    page = opened(f"/s/{recorded.session}")
+    press(page, "f")
+    expect(page.locator(".row .name")).to_have_text(["session", "desk"])
+    press(page, "u")
+    expect(page.locator(".row")).to_have_count(len(recorded.records))
+
+
+def test_the_next_and_the_last_error_are_a_key_away(opened, store):
+    run = Run(3, time.time_ns())
+    run.root(5, "Failure")
+    for at in range(3):
+        run.span(f"step {at}", at, at + 1, {names.SPAN_KIND: names.KIND_TOOL}, error=("ValueError", "no"))
+    store.insert(run.records)
+    page = opened(f"/s/{run.session}")
+    for key, told in [
+        ("e", "step 0"),
+        ("e", "step 1"),
+        ("e", "step 2"),
+        ("e", "step 0"),
+        ("E", "step 2"),
+        ("E", "step 1"),
+    ]:
+        press(page, key)
+        expect(page.locator(".detail h2")).to_have_text(told)
 
 
 def test_zooming_in_moves_the_ticks_and_zero_goes_back(opened, recorded):
-    driver = opened(f"/s/{recorded.session}")
-    whole = texts(driver, ".ticks span")
-    press(driver, "+")
-    assert texts(driver, ".ticks span") != whole
-    press(driver, "0")
-    assert texts(driver, ".ticks span") == whole
+    page = opened(f"/s/{recorded.session}")
+    ticks = page.locator(".ticks")
+    whole = ticks.inner_text()
+    press(page, "+")
+    expect(ticks).not_to_have_text(whole)
+    press(page, "0")
+    expect(ticks).to_have_text(whole, use_inner_text=True)
+    box = page.locator(".map").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 20, steps=4)
+    page.mouse.up()
+    expect(page.locator(".map .frame")).to_be_visible()
+    expect(ticks).not_to_have_text(whole)
 
 
 def test_the_transcript_joins_calls_with_results_and_tells_nothing_twice(opened, recorded):
-    driver = opened(f"/s/{recorded.session}")
-    press(driver, "t")
-    until(driver, lambda: texts(driver, "#panel-transcript .turn"))
-    told = driver.find_element(By.CSS_SELECTOR, "#panel-transcript").text
+    page = opened(f"/s/{recorded.session}")
+    press(page, "t")
+    expect(page.locator("#panel-transcript .turn").first).to_be_visible()
+    told = text(page, "#panel-transcript")
     assert told.count("Where is my order 4711?") == 1
     assert told.count('"carrier": "north"') == 1
     assert "2 messages from above" in told
     assert "Lost by the carrier" not in told, "reasoning is folded"
-    assert len(driver.find_elements(By.CSS_SELECTOR, "#panel-transcript details.reasoning")) == 1
+    expect(page.locator("#panel-transcript details.reasoning")).to_have_count(1)
+    left = [page.locator(".turn", has_text=told).first.bounding_box()["x"] for told in ("desk", "refunds", "gpt-4o")]
+    assert left == sorted(set(left)), "what an agent did is indented below it"
+    press(page, "w")
+    expect(page.locator(".waterfall")).to_be_visible()
 
 
 @pytest.mark.parametrize(("key", "told"), [("x", "TimeoutError"), ("i", "cpython 3.12.4"), ("r", "resourceSpans")])
 def test_each_view_has_a_key(opened, recorded, key, told):
-    driver = opened(f"/s/{recorded.session}")
-    press(driver, key)
-    until(driver, lambda: told in driver.find_element(By.CSS_SELECTOR, "[role=tabpanel]:not([hidden])").text)
+    page = opened(f"/s/{recorded.session}")
+    press(page, key)
+    expect(page.locator("[role=tabpanel]:not([hidden])")).to_contain_text(told)
 
 
 def test_raw_json_is_searched(opened, recorded):
-    driver = opened(f"/s/{recorded.session}#view=raw")
-    press(driver, "/")
-    press(driver, "the bank did not", Keys.ENTER)
-    found = until(driver, lambda: texts(driver, ".line[data-found]"))
-    assert "the bank did not answer" in found[0]
+    page = opened(f"/s/{recorded.session}#view=raw")
+    press(page, "/")
+    page.keyboard.type("the bank did not")
+    press(page, "Enter")
+    expect(page.locator(".line[data-found]")).to_contain_text("the bank did not answer")
+
+
+def test_raw_json_is_not_asked_for_before_it_is_looked_at(opened, recorded):
+    page = opened(f"/s/{recorded.session}")
+    asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('format=otlp')).length"
+    assert page.evaluate(asked) == 0
+    press(page, "r")
+    expect(page.locator("#panel-raw")).to_contain_text("resourceSpans")
+    assert page.evaluate(asked) == 1
 
 
 def test_a_running_session_grows_and_ends_while_it_is_looked_at(opened, store):
     run = Run(5, time.time_ns())
     run.root(None)
     store.insert(run.records)
-    driver = opened(f"/s/{run.session}")
-    until(driver, lambda: texts(driver, "#live") == ["Live"])
+    page = opened(f"/s/{run.session}")
+    expect(page.locator("#live")).to_have_text("Live")
     run.llm(0, 1, "gpt-4o", (10, 0, 5), 0.25)
     store.insert(run.records[1:])
-    until(driver, lambda: len(driver.find_elements(By.CSS_SELECTOR, ".row")) == 2)
+    expect(page.locator(".row")).to_have_count(2)
     ended = Run(5, run.start)
     ended.root(3, "Success", "Done at last.")
     store.insert(ended.records)
-    until(driver, lambda: "Done at last." in driver.find_element(By.CSS_SELECTOR, ".session-head").text)
+    expect(page.locator(".session-head")).to_contain_text("Done at last.")
 
 
 def test_a_session_that_is_not_here_says_so(opened):
-    assert "This session is not here" in opened("/s/none").find_element(By.CSS_SELECTOR, "main").text
+    expect(opened("/s/none").locator("main")).to_contain_text("This session is not here")
+
+
+def test_a_session_that_is_not_here_yet_shows_once_it_is(opened, store):
+    run = Run(5, time.time_ns())
+    page = opened(f"/s/{run.session}")
+    expect(page.locator("main")).to_contain_text("This session is not here")
+    expect(page.locator("#live")).to_have_text("Live")
+    run.root(3, "Success", "Here at last.")
+    store.insert(run.records)
+    expect(page.locator(".session-head")).to_contain_text("Here at last.")
+    expect(page.locator(".row")).to_have_count(1)
 
 
 @pytest.mark.parametrize("place", ["/s/%E0", "/s/"])
 def test_an_address_that_is_none_says_so(opened, place):
-    told = opened(place).find_element(By.CSS_SELECTOR, "main").text
-    assert "cannot be shown" in told or "is not here" in told
+    expect(opened(place).locator("main")).to_contain_text(re.compile("cannot be shown|is not here"))
 
 
-def test_the_list_of_keys_opens_and_closes(opened, recorded):
-    driver = opened(f"/s/{recorded.session}")
-    press(driver, "?")
-    until(driver, lambda: "Next error" in "".join(texts(driver, "dialog")))
-    press(driver, Keys.ESCAPE)
-    until(driver, lambda: not driver.find_elements(By.CSS_SELECTOR, "dialog"))
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [("/sessions", "Choose the session for a comparison"), ("/s/{}", "Next error"), ("/s/{}", "Fold all")],
+)
+def test_the_list_of_keys_opens_and_closes(opened, recorded, place, told):
+    page = opened(place.format(recorded.session))
+    press(page, "?")
+    expect(page.locator("dialog")).to_contain_text(told)
+    press(page, "Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_a_link_to_a_span_is_copied(opened, recorded):
+    page = opened(f"/s/{recorded.session}/0000000000000009")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 # --- Whatever comes -----------------------------------------------------------------------------------------
@@ -308,23 +426,21 @@ def test_the_list_of_keys_opens_and_closes(opened, recorded):
 def test_hostile_text_stays_text(opened, store, view):
     run = hostile(1, time.time_ns())
     store.insert(run.records)
-    driver = opened(f"/s/{run.session}{view}")
-    time.sleep(0.2)
-    assert "owned" not in driver.title.replace(HOSTILE, "")
-    assert (
-        driver.find_elements(By.CSS_SELECTOR, "main script, main [onerror], main img[src='x'], a[href^='javascript']")
-        == []
-    )
-    pictures = [image.get_attribute("src")[:22] for image in driver.find_elements(By.CSS_SELECTOR, "main img")]
+    page = opened(f"/s/{run.session}{view}")
+    page.wait_for_timeout(200)
+    assert "owned" not in page.title().replace(HOSTILE, "")
+    live = "main script, main [onerror], main img[src='x'], a[href^='javascript']"
+    expect(page.locator(live)).to_have_count(0)
+    pictures = page.locator("main img").evaluate_all("(images) => images.map((image) => image.src.slice(0, 22))")
     assert set(pictures) <= {"data:image/png;base64,"}
 
 
-@pytest.mark.parametrize("place", ["/sessions", "/analytics"])
+@pytest.mark.parametrize("place", ["/sessions", "/analytics", "/compare"])
 def test_hostile_text_stays_text_in_lists(opened, store, place):
     store.insert(hostile(1, time.time_ns()).records)
-    driver = opened(place)
-    assert "owned" not in driver.title
-    assert driver.find_elements(By.CSS_SELECTOR, "main script, main img") == []
+    page = opened(place)
+    assert "owned" not in page.title()
+    expect(page.locator("main script, main img")).to_have_count(0)
 
 
 def test_a_session_without_a_root_and_with_odd_parents_is_shown(opened, store):
@@ -333,57 +449,69 @@ def test_a_session_without_a_root_and_with_odd_parents_is_shown(opened, store):
     run.span("a", 1, 2, parent="0" * 15 + "3")
     run.span("b", 1, 2, parent="0" * 15 + "2")
     store.insert(run.records)
-    driver = opened(f"/s/{run.session}")
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".row")) == 3
-    assert "No session span has arrived" in "".join(texts(driver, ".notice"))
-    assert "parent not received" in "".join(texts(driver, ".mark"))
+    page = opened(f"/s/{run.session}")
+    expect(page.locator(".row")).to_have_count(3)
+    notices = "".join(page.locator(".notice").all_inner_texts())
+    assert "No session span has arrived" in notices
+    assert "parents make a circle" in notices
+    expect(page.locator(".mark")).to_have_text("parent not received")
+    press(page, "f")
+    expect(page.locator(".row")).to_have_count(2)
+
+
+def test_clocks_that_differ_are_told_of(opened, store):
+    run = Run(3, time.time_ns())
+    run.root(5)
+    above = run.span("ask", 2, 4)
+    run.span("answer", 1, 3, parent=above)
+    store.insert(run.records)
+    page = opened(f"/s/{run.session}")
+    expect(page.locator(".row")).to_have_count(3)
+    expect(page.locator(".notice.odd")).to_contain_text("the clocks of two hosts differ")
 
 
 def test_a_message_of_a_million_characters_is_cut_until_asked_for(opened, store):
     run = Run(4, time.time_ns())
     run.root(1)
-    run.llm(
-        0, 1, "gpt-4o", (10, 0, 5), 0.25, [{"role": "user", "parts": [{"type": "text", "content": "so " * 333_333}]}]
-    )
+    said = [{"role": "user", "parts": [{"type": "text", "content": "so " * 333_333}]}]
+    run.llm(0, 1, "gpt-4o", (10, 0, 5), 0.25, said)
     store.insert(run.records)
-    driver = opened(f"/s/{run.session}/0000000000000002")
-    assert driver.execute_script("return document.body.textContent.length") < 100_000
-    driver.find_element(By.CSS_SELECTOR, ".detail .more").click()
-    assert driver.execute_script("return document.body.textContent.length") > 900_000
+    page = opened(f"/s/{run.session}/0000000000000002")
+    expect(page.locator(".detail .more")).to_be_visible()
+    length = "document.body.textContent.length"
+    assert page.evaluate(length) < 100_000
+    page.locator(".detail .more").click()
+    assert page.evaluate(length) > 900_000
 
 
 def test_the_key_is_asked_for_until_it_is_right_and_kept_in_the_tab(opened, recorded):
-    driver = opened("/sessions", keys=[KEY])
-    driver.execute_script("sessionStorage.clear()")
-    driver.refresh()
-    for told in ("wrong", KEY):
-        field = until(driver, lambda: driver.find_elements(By.ID, "key"))[0]
-        field.send_keys(told, Keys.ENTER)
-        until(driver, lambda old=field: old not in driver.find_elements(By.ID, "key"))
-    settled(driver)
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".sessions tbody tr")) == 1
-    until(driver, lambda: texts(driver, "#live") == ["Live"])
-    driver.get(driver.current_url.replace("/sessions", f"/s/{recorded.session}"))
-    settled(driver)
-    assert driver.find_elements(By.CSS_SELECTOR, ".row")
-    driver.execute_script("sessionStorage.clear()")
+    page = opened("/sessions", keys=[KEY])
+    page.locator("#key").fill("wrong")
+    press(page, "Enter")
+    expect(page.locator("dialog")).to_contain_text("The last key was not accepted")
+    page.locator("#key").fill(KEY)
+    press(page, "Enter")
+    settled(page)
+    expect(page.locator(ROWS)).to_have_count(1)
+    expect(page.locator("#live")).to_have_text("Live")
+    show(page, page.url.replace("/sessions", f"/s/{recorded.session}"))
+    expect(page.locator(".row").first).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_are_the_systems_until_others_are_chosen(opened, recorded, scheme):
-    driver = opened("/sessions")
-    paint(driver, scheme)
-    ground = lambda: driver.execute_script("return getComputedStyle(document.body).backgroundColor")  # noqa: E731
-    colours = {"light": "rgb(247, 247, 250)", "dark": "rgb(14, 15, 19)"}
-    assert ground() == colours[scheme]
-    driver.find_element(By.ID, "theme").click()
-    assert ground() == colours["light"]
-    driver.find_element(By.ID, "theme").click()
-    driver.refresh()
-    settled(driver)
-    assert ground() == colours["dark"]
-    driver.find_element(By.ID, "theme").click()
-    assert ground() == colours[scheme]
+def test_colours_are_the_systems_until_others_are_chosen(tab, served, store, recorded, scheme):
+    page = show(tab(scheme), served(store) + "/sessions")
+    ground = {"light": "rgb(247, 247, 250)", "dark": "rgb(14, 15, 19)"}
+    shows = lambda name: expect(page.locator("body")).to_have_css("background-color", ground[name])  # noqa: E731
+    shows(scheme)
+    page.locator("#theme").click()
+    shows("light")
+    page.locator("#theme").click()
+    page.reload()
+    settled(page)
+    shows("dark")
+    page.locator("#theme").click()
+    shows(scheme)
 
 
 # --- Analytics ----------------------------------------------------------------------------------------------
@@ -392,15 +520,15 @@ def test_colours_are_the_systems_until_others_are_chosen(opened, recorded, schem
 def test_the_analytics_add_up_and_have_tables(opened, store):
     for run in fortnight()[:20]:
         store.insert(run.records)
-    driver = opened("/analytics")
-    assert texts(driver, ".tiles .tile dd")[1].split("\n")[0] == "20"
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".analytics .card")) == 11
-    for summary in driver.find_elements(By.CSS_SELECTOR, ".analytics summary"):
-        summary.click()
-    assert all(texts(driver, ".figures tbody"))
-    driver.execute_script("scrollTo(0, 0)")
-    driver.find_element(By.XPATH, "//button[.='All time']").click()
-    until(driver, lambda: "since=" in driver.current_url)
+    page = opened("/analytics")
+    expect(page.locator(".tiles .tile").nth(1)).to_contain_text("20")
+    expect(page.locator(".analytics .card")).to_have_count(11)
+    for card in page.locator(".analytics .card").all():
+        card.locator("summary").click()
+        expect(card.get_by_role("button", name="Download CSV")).to_be_visible()
+        expect(card.locator(".figures tbody tr").first).to_be_visible()
+    page.get_by_role("button", name="All time").click()
+    expect(page).to_have_url(re.compile("since="))
 
 
 # --- Size ---------------------------------------------------------------------------------------------------
@@ -417,21 +545,17 @@ def long_store(tmp_path_factory):
     store.close()
 
 
-def test_ten_thousand_spans_are_few_nodes_wherever_one_scrolls(browser, served, long_store):
-    address = served(long_store)
-    paint(browser, "light")
-    browser.get(f"{address}/s/00000000-0000-0000-0000-000000000002")
-    settled(browser, 60)
-    count = "return document.querySelectorAll('*').length"
-    assert "10,000" in texts(browser, ".tiles .tile dd")
-    assert browser.execute_script(count) < NODES
+def test_ten_thousand_spans_are_few_nodes_wherever_one_scrolls(tab, served, long_store):
+    page = show(tab(), f"{served(long_store)}/s/00000000-0000-0000-0000-000000000002", 60)
+    count = "document.querySelectorAll('*').length"
+    expect(page.locator(".tiles")).to_contain_text("10,000")
+    assert page.evaluate(count) < NODES
     for part in (0.3, 0.7, 1):
-        browser.execute_script(
-            "const rows = document.querySelector('.waterfall .rows'); rows.scrollTop = rows.scrollHeight * arguments[0]",
-            part,
-        )
-        settled(browser)
-        assert browser.execute_script(count) < NODES
-        assert browser.find_elements(By.CSS_SELECTOR, ".row")
-    browser.find_element(By.CSS_SELECTOR, ".rows").send_keys(Keys.END)
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#row-9999[aria-selected='true']"), 30)
+        rows = page.locator(".waterfall .rows")
+        rows.evaluate("(rows, part) => { rows.scrollTop = rows.scrollHeight * part; }", part)
+        settled(page)
+        assert page.evaluate(count) < NODES
+        expect(page.locator(".row .name").first).to_be_visible()
+    page.locator(".rows[role=tree]").focus()
+    press(page, "End")
+    expect(page.locator("#row-9999")).to_have_attribute("aria-selected", "true")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import page_server
 import pytest
-from browsers import chromium, paint, settled
+from browsers import show
+from playwright.sync_api import expect
 from recorded_sessions import fortnight
-from selenium.webdriver.common.by import By
 
 from agentops_otel.store.sqlite import SQLiteStore
 
@@ -27,12 +25,7 @@ VIEWS = [
     (f"/s/{HOSTILE}#view=transcript", ".turn", "<img src=x"),
     ("/s/none", ".empty", "This session is not here"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as driver:
-        yield driver
+GROUND = {"light": "rgb(247, 247, 250)", "dark": "rgb(14, 15, 19)"}
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +40,8 @@ def address(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("place", "selector", "told"), VIEWS, ids=[place for place, *_ in VIEWS])
-def test_a_view_opens(browser, address, place, selector, told, scheme):
-    paint(browser, scheme)
-    browser.get("about:blank")
-    browser.get_log("browser")
-    browser.get(address + place)
-    settled(browser, 30)
-    deadline = time.monotonic() + 10
-    found = []
-    while time.monotonic() < deadline and not any(told in text for text in found):
-        found = browser.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText)", selector
-        )
-    assert any(told in text for text in found), found
-    ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
-    assert ground.startswith({"light": "rgba(247", "dark": "rgba(14"}[scheme])
-    complaints = [entry["message"] for entry in browser.get_log("browser") if "404" not in entry["message"]]
-    assert complaints == []
-    assert browser.title != "owned"
+def test_a_view_opens(tab, address, place, selector, told, scheme):
+    page = show(tab(scheme), address + place)
+    expect(page.locator(selector).filter(has_text=told).first).to_be_visible()
+    expect(page.locator("body")).to_have_css("background-color", GROUND[scheme])
+    assert page.title() != "owned"
