@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.server.queries import parsed
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _Message = dict[str, Any]
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def as_json(value: Any) -> str:
     """The value as one line of valid JSON, whatever it holds."""
     try:
-        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        written = _ENCODER.encode(value)
     except (ValueError, RecursionError):
         # Numbers beyond JSON, or depths beyond Python, out of the JSON texts that spans carry.
         written = plain.to_json(value)
-    return written.encode("utf-8", "replace").decode()
+    return written if written.isascii() else written.encode("utf-8", "replace").decode()
 
 
 def messages_of(value: Any) -> list[_Message]:

@@ -66,6 +66,7 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
     calls = {id(record) for record in listing.llm_records}
     tools = {id(record) for record in listing.tool_records}
     errors = {id(record) for record in listing.error_records}
+    known = {(record.trace_id, record.span_id) for record in records}
     for record, lasts in _walk(records):
         figures = None
         if record.is_session:
@@ -85,7 +86,10 @@ def outline(records: Sequence[SpanRecord]) -> Iterator[Node]:
             figures=figures,
             has_failed=record.status == ERROR or kind == names.KIND_ERROR,
             error=_error(record) if id(record) in errors else None,
-            is_orphan=not lasts and record.parent_id is not None and not record.is_session,
+            is_orphan=not lasts
+            and record.parent_id is not None
+            and not record.is_session
+            and (record.trace_id, record.parent_id) not in known,
         )
 
 
@@ -136,5 +140,8 @@ def _walk(records: Sequence[SpanRecord]) -> Iterator[tuple[SpanRecord, tuple[boo
                 continue
             seen.add(id(record))
             yield record, lasts
-            below = [child for child in children.get((record.trace_id, record.span_id), ()) if id(child) not in seen]
-            pending.extend((child, (*lasts, number == 0)) for number, child in enumerate(reversed(below)))
+            below = children.get((record.trace_id, record.span_id))
+            if below:
+                below = [child for child in below if id(child) not in seen]
+                last, other = (*lasts, True), (*lasts, False)
+                pending.extend((child, other if number else last) for number, child in enumerate(reversed(below)))

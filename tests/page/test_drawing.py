@@ -81,6 +81,24 @@ def test_a_circle_of_parents_is_drawn_once():
     assert sorted(span["id"] for span in told["spans"]) == sorted(["a" * 16, "1" * 16, "2" * 16])
 
 
+def test_what_makes_a_circle_is_no_orphan():
+    told = drawing([root(), *circle(3)])
+    assert not any(row["is_orphan"] for row in told["spans"])
+    assert [oddity for oddity in told["oddities"] if "never arrived" in oddity] == []
+
+
+@pytest.mark.parametrize(
+    ("records", "folds"),
+    [
+        ([root(), span(), span(parent_id=None, span_id="9" * 16)], []),
+        ([root(), span(span_id="1" * 16), span(span_id="2" * 16, parent_id="1" * 16)], ["1" * 16]),
+        ([span(span_id="1" * 16, parent_id="b" * 16), span(span_id="2" * 16, parent_id="1" * 16)], ["1" * 16]),
+    ],
+)
+def test_what_folds_when_all_is_folded(records, folds):
+    assert [span_id for _, span_id, _ in drawing(records)["folds"]] == folds
+
+
 def test_open_spans_have_no_length_and_nothing_is_before_the_first():
     told = drawing([root(end=None), llm(start=-2.0, end=None)])
     assert [(span["offset"], span["seconds"]) for span in told["spans"]] == [(2, None), (0, None)]

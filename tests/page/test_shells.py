@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from recorded_sessions import HOSTILE, assistant, hostile
 
+from agentops_otel.conventions import names
 from agentops_otel.server import page
 from agentops_otel.server.page.routes import POLICY
 
@@ -141,6 +142,26 @@ async def test_hostile_text_is_escaped(asked, store):
 
 async def test_an_empty_store_says_what_to_do(asked):
     assert "agentops-otel demo" in (await asked("/sessions")).text
+
+
+KINDS_OF_USAGE = {
+    *(
+        value
+        for value in vars(names).values()
+        if isinstance(value, str) and re.fullmatch(r"gen_ai\.usage\..*_tokens", value)
+    ),
+    names.CACHE_WRITE_1H_TOKENS,
+    names.WEB_SEARCHES,
+    names.SEARCH_UNITS,
+    names.AUDIO_SECONDS,
+    names.INNER_USAGE,
+    names.FETCHED,
+}
+
+
+@pytest.mark.parametrize("name", sorted(KINDS_OF_USAGE))
+def test_a_span_is_shown_with_usage_of_every_kind(name):
+    assert f'"{name}"' in (ROOM / "static" / "detail.js").read_text(encoding="utf-8")
 
 
 # --- To whom ------------------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ class Drawing:
     `first_chunk` where nothing was streamed, `cost` (USD, a decimal string) where it is unknown; `figures` stand
     only where the tally counted them; `size` is how many rows lie below. `whole` holds: `total` rows, `seconds`,
     `kinds`, `idle` times (begin, end, seconds that they are drawn as), the `map`, the rows of `errors`, `folds` (the
-    rows at the second level that have others below them, with their id and size), and `oddities`: what a reader should
-    know of the records, as no session span, parents that never arrived, children that began before them.
+    rows at the top, or right below the session, that have others below them, with their id and size), and `oddities`:
+    what a reader should know of the records, as no session span, parents that never arrived, children that began
+    before them.
     """
 
     rows: list[str]
@@ -66,7 +67,7 @@ class Drawing:
             "map": shape.cells(idle, [node.error is not None for node in nodes]),
             "errors": [number for number, node in enumerate(nodes) if node.error is not None][:_MOST_ERRORS],
             "folds": [
-                (number, row["id"], row["size"]) for number, row in enumerate(rows) if row["depth"] == 1 and row["size"]
+                (number, row["id"], row["size"]) for number, row in enumerate(rows) if row["size"] and _folds(row)
             ],
             "oddities": list(_oddities(records, nodes)),
         }
@@ -79,6 +80,12 @@ class Drawing:
     def failed(self) -> str:
         """The rows in which an error arose, as a JSON list."""
         return f"[{', '.join(self.rows[number] for number in self.whole['errors'])}]"
+
+
+def _folds(row: dict[str, Any]) -> bool:
+    """Whether a row is folded where all are: whatever stands at the top or below the session."""
+    depth: int = row["depth"]
+    return depth == 1 or (depth == 0 and row["kind"] != names.KIND_SESSION)
 
 
 def _bar(node: Node, first: int, latest: int) -> Bar:

@@ -69,5 +69,5 @@ export function parts(title, rows) {
 function niceTop(value) {
   if (value <= 0) return 1;
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].map((step) => step * size).find((step) => step >= value * 0.999) ?? value;
+  return [1, 2, 3, 4, 6, 8, 10].map((step) => step * size).find((step) => step >= value * 0.999) ?? value;
 }

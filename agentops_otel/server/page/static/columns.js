@@ -8,18 +8,19 @@ export const COLUMNS = [
 ];
 export const NUMBERS = new Set(["duration", "cost", "tokens", "calls", "tools", "actions", "errors"]);
 const ALWAYS = new Set(["state", "name"]);
-const AT_FIRST = ["state", "name", "input", "start", "duration", "cost", "tokens", "calls", "errors", "models", "tags"];
+// As far as the screen is wide enough; what somebody has chosen is shown on any.
+const AT_FIRST = COLUMNS.map(([name]) => name).filter((name) => name !== "project");
 const PLACE = "agentops.columns";
 
-/** The names of the columns that are shown. */
+/** The names of the columns that are shown, and whether somebody chose them. */
 export function chosen() {
   try {
     const kept = JSON.parse(localStorage.getItem(PLACE));
-    if (Array.isArray(kept)) return COLUMNS.map(([name]) => name).filter((name) => ALWAYS.has(name) || kept.includes(name));
+    if (Array.isArray(kept)) return { names: COLUMNS.map(([name]) => name).filter((name) => ALWAYS.has(name) || kept.includes(name)), isOwn: true };
   } catch {
     // What cannot be read was not kept by this page.
   }
-  return AT_FIRST;
+  return { names: AT_FIRST, isOwn: false };
 }
 
 function keep(names) {
@@ -31,7 +32,7 @@ function keep(names) {
   }
 }
 
-/** A menu of columns; `changed(names)` is told which were chosen. */
+/** A menu of columns; `changed({names, isOwn})` is told which were chosen. */
 export function chooser(changed) {
   const list = h("div", { class: "choices" });
   const fill = (shown) => list.replaceChildren(
@@ -39,15 +40,15 @@ export function chooser(changed) {
       type: "checkbox", checked: shown.includes(name), onchange: (event) => {
         const next = COLUMNS.map(([one]) => one).filter((one) => (one === name ? event.target.checked : ALWAYS.has(one) || shown.includes(one)));
         keep(next);
-        changed(next);
+        changed({ names: next, isOwn: true });
         shown = next;
       },
     }), title)),
     h("button", { type: "button", class: "quiet small", onclick: () => {
       keep(null);
-      changed(AT_FIRST);
+      changed({ names: AT_FIRST, isOwn: false });
       fill(AT_FIRST);
     } }, "As at first"));
-  fill(chosen());
+  fill(chosen().names);
   return h("details", { class: "menu" }, h("summary", { "aria-label": "Columns" }, "Columns"), list);
 }

@@ -6,11 +6,13 @@ import { asText, callElement, held, messageElement, messagesOf, systemElement } 
 const TOKENS = [
   ["Input", "gen_ai.usage.input_tokens"], ["of it read from the cache", "gen_ai.usage.cache_read.input_tokens"],
   ["of it written to the cache", "gen_ai.usage.cache_write.input_tokens"], ["of it written for an hour", "agentops.usage.cache_write_1h.input_tokens"],
-  ["of it audio", "gen_ai.usage.audio.input_tokens"], ["of it pictures", "gen_ai.usage.image.input_tokens"],
-  ["Output", "gen_ai.usage.output_tokens"], ["of it reasoning", "gen_ai.usage.reasoning.output_tokens"],
+  ["of it text", "gen_ai.usage.text.input_tokens"], ["of it audio", "gen_ai.usage.audio.input_tokens"], ["of it pictures", "gen_ai.usage.image.input_tokens"],
+  ["of it audio from the cache", "gen_ai.usage.audio.cache_read.input_tokens"], ["of it pictures from the cache", "gen_ai.usage.image.cache_read.input_tokens"],
+  ["Output", "gen_ai.usage.output_tokens"], ["of it reasoning", "gen_ai.usage.reasoning.output_tokens"], ["of it text", "gen_ai.usage.text.output_tokens"],
   ["of it audio", "gen_ai.usage.audio.output_tokens"], ["of it pictures", "gen_ai.usage.image.output_tokens"],
-  ["Web searches", "agentops.usage.web_searches"], ["Seconds of audio", "agentops.usage.audio_seconds"],
+  ["Web searches", "agentops.usage.web_searches"], ["Search units", "agentops.usage.search_units"], ["Seconds of audio", "agentops.usage.audio_seconds"],
 ];
+const FETCHED = "agentops.fetched.usage.";
 const SHOWN = ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments",
   "gen_ai.tool.call.result", "agentops.event.params", "agentops.event.returns", "agentops.event.logs"];
 const SOURCES = { provider: "told by the provider", override: "by a price that was set here" };
@@ -25,7 +27,7 @@ export function detail(span, record, session, close) {
     h("div", { class: "actions" }, copier(() => `${location.origin}/s/${encodeURIComponent(session)}/${span.id}`, "Copy link"), copier(span.id, "Copy id")));
   if (record === null) return [head, h("p", { class: "muted" }, "Loading …")];
   return [head, ...[
-    failure(span, record), tiles(span, told), parameters(told), tokens(told), conversation(told), work(told),
+    failure(span, record), tiles(span, record), parameters(told), tokens(told), conversation(told), work(told),
     definitions(told), events(record), links(record), attributes(told), raw(record),
   ].filter(Boolean)];
 }
@@ -38,7 +40,8 @@ function table(rows) {
   return h("table", { class: "pairs" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))));
 }
 
-function tiles(span, told) {
+function tiles(span, record) {
+  const told = record.attributes;
   const seconds = span.seconds;
   const output = told["gen_ai.usage.output_tokens"];
   const tile = (name, value, more) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value, more && h("small", {}, more)));
@@ -46,17 +49,19 @@ function tiles(span, told) {
   return h("dl", { class: "tiles brief" },
     tile("Duration", seconds === null ? "open" : duration(seconds), `from ${duration(span.offset)} on`),
     span.first_chunk !== null && tile("First chunk", duration(span.first_chunk), rest > 0.001 && output > 1 ? `${(output / rest).toFixed(1)} tokens/s after` : null),
-    isBilled(span, told) && tile("Cost", money(told["agentops.cost.usd"] ?? null), costSource(span, told)));
+    isBilled(span, told) && tile("Cost", money(told["agentops.cost.usd"] ?? null), costSource(span, record)));
 }
 
 function isBilled(span, told) {
   return span.figures || told["agentops.cost.usd"] !== undefined;
 }
 
-function costSource(span, told) {
+function costSource(span, record) {
+  const told = record.attributes;
   if (told["agentops.cost.usd"] !== undefined) {
     const source = told["agentops.cost.source"];
-    return source ? SOURCES[source] ?? `by ${source}` : null;
+    // Listed prices are those of the day on which the call began, in UTC.
+    return source ? SOURCES[source] ?? `by ${source}, price of ${new Date(record.start_time / 1e6).toISOString().slice(0, 10)}` : null;
   }
   if (span.kind === "session") return "See the tiles of the session";
   if (told["agentops.usage.missing"]) return "The answer carries no usage";
@@ -84,8 +89,15 @@ function words(name) {
 }
 
 function tokens(told) {
-  const rows = TOKENS.filter(([title, name]) => told[name] !== undefined && (told[name] !== 0 || !title.startsWith("of it")));
-  return rows.length ? section("Tokens", table(rows.map(([title, name]) => [h("span", { class: title.startsWith("of it") && "part" }, title), Number(told[name]).toLocaleString("en")]))) : null;
+  // What a response that was made in the background used stands on the span that fetched it.
+  const used = (each, name) => each[name] ?? each[FETCHED + name];
+  const rows = (each) => TOKENS.map(([title, name]) => [title, used(each, name)]).filter(([title, number]) => number !== undefined && (number !== 0 || !title.startsWith("of it")))
+    .map(([title, number]) => [h("span", { class: title.startsWith("of it") && "part" }, title), Number(number).toLocaleString("en")]);
+  const inner = told["agentops.usage.inner"];
+  const beside = (Array.isArray(inner) ? inner : []).map(held).filter((each) => each !== null && typeof each === "object");
+  const all = rows(told);
+  return all.length || beside.length ? section("Tokens", table(all),
+    beside.map((each) => [h("h4", {}, "Billed beside them, ", h("code", {}, asText(each["gen_ai.response.model"] ?? "the same model"))), table(rows(each))])) : null;
 }
 
 function conversation(told) {

@@ -38,7 +38,8 @@ class SessionView {
     this.tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the session", onkeydown: (event) => this.turn(event) }, TABS.map(([name, title]) =>
       h("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, onclick: () => this.tab(name) }, title)));
     this.aside = h("aside", { class: "detail", hidden: true, "aria-label": "The chosen span", tabindex: "-1" });
-    this.whole = h("div", { class: "session" }, this.head, this.tabs, h("div", { class: "split" }, h("div", { class: "panels" }, Object.values(this.panels)), this.aside));
+    this.parts = [this.head, this.tabs, h("div", { class: "split" }, h("div", { class: "panels" }, Object.values(this.panels)), this.aside)];
+    this.whole = h("div", { class: "session" }, this.parts);
     main.append(this.whole);
     this.keys();
     this.tab(new URLSearchParams(location.hash.slice(1)).get("view") ?? "waterfall");
@@ -61,6 +62,8 @@ class SessionView {
     bind("ArrowLeft", "", (event) => this.waterfall.key(event));
     bind("ArrowRight", "", (event) => this.waterfall.key(event));
     bind("← →", "Fold and unfold, in the tree", () => false);
+    bind("f", "Fold all", () => this.waterfall.foldAll(true));
+    bind("u", "Unfold all", () => this.waterfall.foldAll(false));
     bind("/", "Search in the raw JSON", () => { this.tab("raw"); this.raw.search.focus(); });
     bind("Escape", "Close the span", () => this.close());
   }
@@ -78,6 +81,7 @@ class SessionView {
         told = await get(place(this.id, "/outline?limit=400"));
         this.show(told);
       }
+      if (isFirst) performance.mark("whole");
     } catch (error) {
       if (this.told) this.problem(error);
       else this.missing(error);
@@ -90,6 +94,7 @@ class SessionView {
   }
 
   show(told, isFirstLook = false) {
+    if (!this.head.isConnected) this.whole.replaceChildren(...this.parts);
     this.told = told;
     this.isFirstLook = isFirstLook;
     this.header();
@@ -98,7 +103,7 @@ class SessionView {
 
   missing(error) {
     this.whole.replaceChildren(error.status === 404
-      ? empty("This session is not here", h("p", {}, "It may not have arrived yet, may have been deleted, or may be kept in another store."), h("p", {}, h("code", {}, this.id)), h("a", { class: "button primary", href: "/sessions" }, "All sessions"))
+      ? empty("This session is not here", h("p", {}, "It may not have arrived yet: then it shows here as soon as it does. It may have been deleted, or be kept in another store:"), h("pre", {}, "agentops-otel serve --store PATH"), h("p", { class: "muted" }, h("code", {}, this.id)), h("a", { class: "button primary", href: "/sessions" }, "All sessions"))
       : empty("This session cannot be shown", h("p", {}, error.message), h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again")));
   }
 

@@ -44,8 +44,8 @@ class List {
       h("form", { class: "filters", role: "search", onsubmit: (event) => this.submit(event) },
         h("label", { for: "search", class: "unseen" }, "Search"), this.search,
         h("span", { id: "search-help", class: "unseen" }, "Words, and bounds like cost>0.1, duration>30s, tag:demo, model:gpt-4o"),
-        this.states, chooser((names) => {
-          this.columns = names;
+        this.states, chooser((columns) => {
+          this.columns = columns;
           this.load();
         })),
       this.facets.element,
@@ -123,7 +123,7 @@ class List {
     this.asked = new AbortController();
     const asked = new URLSearchParams(this.told);
     if (cursor) asked.set("cursor", cursor);
-    if (this.columns.includes("input")) asked.set("include", "first_input");
+    if (this.columns.names.includes("input")) asked.set("include", "first_input");
     this.controls();
     try {
       const { rows, cursor: next } = await page(asked, this.asked.signal);
@@ -162,7 +162,8 @@ class List {
     const order = this.told.get("order") === "asc" ? "ascending" : "descending";
     this.heads.replaceChildren(h("td", { "data-column": "pick" }), ...this.shownColumns().map(([name, title, key]) =>
       h("th", { scope: "col", "data-column": name, class: NUMBERS.has(name) && "number", "aria-sort": key && key === sort ? order : null },
-        key ? h("button", { type: "button", onclick: () => this.sort(key) }, title) : title)));
+        key ? h("button", { type: "button", "data-sort": key, onclick: () => this.sort(key) }, title) : title)));
+    this.table.toggleAttribute("data-chosen", this.columns.isOwn);
     const state = this.told.get("is_running") === "true" ? "running" : this.told.get("end_state") ?? "";
     this.states.replaceChildren(...STATES.map((name) => h("button", {
       type: "button", "aria-pressed": String(name === state), "data-state": name, onclick: () => this.chooseState(name),
@@ -208,7 +209,7 @@ class List {
   }
 
   shownColumns() {
-    return COLUMNS.filter(([name]) => this.columns.includes(name));
+    return COLUMNS.filter(([name]) => this.columns.names.includes(name));
   }
 
   /** Two sessions can be compared; the third takes the place of the first. */
