@@ -218,7 +218,7 @@ def test_the_tiles_say_how_it_ended_and_what_it_cost(opened, recorded):
 
 def test_a_span_opens_under_its_own_address(opened, recorded):
     told = opened(f"/s/{recorded.session}/0000000000000009").locator(".detail")
-    day = time.strftime("%Y-%m-%d", time.gmtime(recorded.start / 1e9 + 6.4))
+    day = time.strftime("%b %-d, %Y", time.gmtime(recorded.start / 1e9 + 6.4))
     for part in (
         "chat gpt-4o",
         "by genai-prices@0.2.3",

@@ -61,12 +61,16 @@ function costSource(span, record) {
   if (told["agentops.cost.usd"] !== undefined) {
     const source = told["agentops.cost.source"];
     // Listed prices are those of the day on which the call began, in UTC.
-    return source ? SOURCES[source] ?? `by ${source}, price of ${new Date(record.start_time / 1e6).toISOString().slice(0, 10)}` : null;
+    return source ? SOURCES[source] ?? `by ${source}, price of ${day(record.start_time)}` : null;
   }
   if (span.kind === "session") return "See the tiles of the session";
   if (told["agentops.usage.missing"]) return "The answer carries no usage";
   if (told["gen_ai.usage.input_tokens"] === undefined) return "No usage was recorded";
   return `No price is known for ${span.model ?? "a model without a name"}`;
+}
+
+function day(time) {
+  return new Date(time / 1e6).toLocaleDateString([], { dateStyle: "medium", timeZone: "UTC" }).replaceAll(" ", "\u00a0");
 }
 
 function parameters(told) {
