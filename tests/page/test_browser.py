@@ -9,7 +9,7 @@ import time
 import pytest
 from browsers import settled, show
 from playwright.sync_api import expect
-from recorded_sessions import HOSTILE, Run, assistant, fortnight, hostile, large
+from recorded_sessions import HOSTILE, Run, assistant, fortnight, hostile, large, says
 
 from agentops_otel.conventions import names
 from agentops_otel.store.sqlite import SQLiteStore
@@ -139,9 +139,11 @@ def test_sessions_arrive_and_change_by_themselves(opened, store, recorded):
     run.root(2, "Failure", "It rained.")
     store.insert(run.records)
     expect(first).to_contain_text("It rained.")
-    run.llm(0, 1, "gpt-4o", (10, 0, 5), 0.25)
+    run.llm(0, 1, "gpt-x", (10, 0, 5), 0.25, [says("user", "Will it rain?")])
     store.insert(run.records[1:])
     expect(first).to_contain_text("$0.25")
+    expect(first.locator(".input")).to_have_text("Will it rain?", timeout=20_000)
+    expect(page.locator("select[aria-label='Model'] option", has_text="gpt-x")).to_have_count(1, timeout=20_000)
     store.delete(run.session)
     expect(page.locator(ROWS)).to_have_count(1)
 
@@ -343,6 +345,18 @@ def test_each_view_has_a_key(opened, recorded, key, told):
     page = opened(f"/s/{recorded.session}")
     press(page, key)
     expect(page.locator("[role=tabpanel]:not([hidden])")).to_contain_text(told)
+
+
+def test_a_model_whose_calls_were_not_billed_costs_nothing_that_is_unknown(opened, store):
+    run = Run(7, time.time_ns())
+    run.root(3)
+    run.llm(0, 1, "gpt-4o", (10, 0, 5), 0.25)
+    run.span("chat gpt-down", 1, 2, {names.SPAN_KIND: names.KIND_LLM, names.OPERATION_NAME: names.CHAT, names.REQUEST_MODEL: "gpt-down"},
+             error=("openai.APIConnectionError", "no route"))  # fmt: skip
+    store.insert(run.records)
+    page = opened(f"/s/{run.session}#view=details")
+    expect(page.locator("#panel-details tr", has_text="gpt-down").locator("td").last).to_have_text("–")
+    expect(page.locator("#panel-details tr", has_text="gpt-4o").locator("td").last).to_have_text("$0.25")
 
 
 def test_raw_json_is_searched(opened, recorded):

@@ -3,7 +3,7 @@ import { download, get } from "./api.js";
 import { columns, parts, ranking } from "./charts.js";
 import { empty, h } from "./dom.js";
 import { Measures } from "./measures.js";
-import { count, money, several, share } from "./format.js";
+import { count, money, several, share, spent } from "./format.js";
 
 const PERIODS = [["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"], ["", "All time"]];
 const STATES = [["Success", "Success"], ["Failure", "Failure"], ["Indeterminate", "Indeterminate"]];
@@ -71,7 +71,7 @@ class Analytics {
     const perDay = new Map(days.map((group) => [group.day, Object.fromEntries(STATES.map(([key]) => [key, 0]))]));
     for (const group of ends) if (perDay.has(group.day)) perDay.get(group.day)[group.end_state] = group.sessions;
     const byCost = (groups, key) => groups.toSorted((a, b) => (Number(b.cost) || 0) - (Number(a.cost) || 0) || b.llm_calls - a.llm_calls)
-      .map((group) => [group[key] || "(none)", Number(group.cost) || 0, `${money(group.cost, group.unpriced_calls)} · ${count(tokens(group, "input_tokens") + tokens(group, "output_tokens"))} tokens`]);
+      .map((group) => [group[key] || "(none)", Number(group.cost) || 0, `${spent(group.cost, group.unpriced_calls)} · ${count(tokens(group, "input_tokens") + tokens(group, "output_tokens"))} tokens`]);
     return [
       h("dl", { class: "tiles" }, tile("Cost", money(cost, sum("unpriced_calls")), sum("unpriced_calls") ? `${several(sum("unpriced_calls"), "call")} without a known price` : null),
         tile("Sessions", sum("sessions").toLocaleString("en"), cost === null ? null : `${money(cost / sum("sessions"))} each`),
@@ -120,7 +120,7 @@ function figures(keys, rows) {
     h("thead", {}, h("tr", {}, heads.map((title, at) => h("th", { scope: "col", class: at >= keys.length && "number" }, title)))),
     h("tbody", {}, rows.map((group) => h("tr", {}, keys.map((key) => h("th", { scope: "row" }, group[key] || "(none)")),
       [group.sessions, group.llm_calls, group.tokens.input_tokens ?? 0, group.tokens.cache_read_tokens ?? 0, share(group.tokens.cache_read_tokens ?? 0, group.tokens.input_tokens ?? 0), group.tokens.output_tokens ?? 0].map((value) => h("td", { class: "number" }, value.toLocaleString("en"))),
-      h("td", { class: "number" }, group.sessions ? money(group.cost, group.unpriced_calls) : "–"))))));
+      h("td", { class: "number" }, group.sessions ? spent(group.cost, group.unpriced_calls) : "–"))))));
 }
 
 function failedOf(counts) {

@@ -11,6 +11,11 @@ export function money(cost, unpriced = 0) {
   return `$${amount.toFixed(Math.min(20, 1 - Math.floor(Math.log10(Math.abs(amount)))))}${more}`;
 }
 
+/** What a group of calls cost: a dash where none of them was billed. */
+export function spent(cost, unpriced) {
+  return cost === null && !unpriced ? "–" : money(cost, unpriced);
+}
+
 /** Why a cost is not known, or not whole; an empty text where it is. */
 export function moneyReason(cost, unpriced, calls) {
   if (cost === null && !calls) return "No model was called";

@@ -2,7 +2,7 @@
 import { ask, download } from "./api.js";
 import { columns, ranking, spread } from "./charts.js";
 import { h } from "./dom.js";
-import { count, duration, money, share, several } from "./format.js";
+import { count, duration, money, share, several, spent } from "./format.js";
 
 const TIMES = [["latency", "Model calls"], ["first_chunk", "First chunks"], ["duration", "Sessions"]];
 const GROUPS = [["model", "by model"], ["agent", "by agent"], ["tag", "by tag"], ["end_state", "by end state"], ["day", "by day"], ["all", "all together"]];
@@ -70,8 +70,8 @@ export class Measures {
     if (!told) return;
     const rows = told.rows.toSorted((a, b) => (Number(b.cost) || 0) - (Number(a.cost) || 0) || b.llm_calls - a.llm_calls);
     const tokens = ({ tokens: used }) => (used.input_tokens ?? 0) + (used.output_tokens ?? 0);
-    this.card("agents", "By agent", [], rows.length ? ranking(rows.map((row) => [row.agent || "(no agent)", Number(row.cost) || 0, `${money(row.cost, row.unpriced_calls)} · ${count(tokens(row))} tokens`])) : nothing("No model was called."), told,
-      ["Agent", "Sessions", "Calls", "Errors", "Tokens in", "Cached", "Tokens out", "Cost"], rows.map((row) => [row.agent || "(none)", ...[row.sessions, row.llm_calls, row.errors, row.tokens.input_tokens, row.tokens.cache_read_tokens, row.tokens.output_tokens].map((number) => number.toLocaleString("en")), money(row.cost, row.unpriced_calls)]));
+    this.card("agents", "By agent", [], rows.length ? ranking(rows.map((row) => [row.agent || "(no agent)", Number(row.cost) || 0, `${spent(row.cost, row.unpriced_calls)} · ${count(tokens(row))} tokens`])) : nothing("No model was called."), told,
+      ["Agent", "Sessions", "Calls", "Errors", "Tokens in", "Cached", "Tokens out", "Cost"], rows.map((row) => [row.agent || "(none)", ...[row.sessions, row.llm_calls, row.errors, row.tokens.input_tokens, row.tokens.cache_read_tokens, row.tokens.output_tokens].map((number) => number.toLocaleString("en")), spent(row.cost, row.unpriced_calls)]));
   }
 
   async errors() {

@@ -2,7 +2,7 @@
 import { download, get, place } from "./api.js";
 import { detail, failure } from "./detail.js";
 import { copier, empty, h, outward } from "./dom.js";
-import { bytes, count, duration, local, money, moneyReason, several, share } from "./format.js";
+import { bytes, count, duration, local, money, moneyReason, several, share, spent } from "./format.js";
 import { bind } from "./keyboard.js";
 import { Raw } from "./raw.js";
 import { stateBadge } from "./sessions.js";
@@ -156,7 +156,7 @@ class SessionView {
         tile("Tools", session.tool_calls.toLocaleString("en"), session.actions ? several(session.actions, "action") : null),
         tile("Errors", session.errors.toLocaleString("en"), session.errors ? "e goes to the next" : null, { class: session.errors ? "tile alarm" : "tile" }),
         tile("Spans", this.isFirstLook ? h("span", { class: "muted" }, "…") : total.toLocaleString("en"), session.project_id === "default" ? null : `project ${session.project_id}`),
-        tile("Ran on", session.host ?? "?", [host["process.runtime.version"] && `Python ${host["process.runtime.version"]}`, host["os.description"] ?? host["os.type"]].filter(Boolean).join(", ") || "nothing is told of the machine"),
+        tile("Ran on", session.host ?? "?", [host["process.runtime.version"] && `Python ${host["process.runtime.version"]}`, String(host["os.description"] ?? host["os.type"] ?? "").split(" #")[0]].filter(Boolean).join(", ") || "nothing is told of the machine"),
         session.video && tile("Video", outward(session.video, "Watch"), site(session.video))),
       ...oddities.map((oddity) => h("p", { class: "notice odd" }, oddity)));
     this.tabs.querySelector("#tab-errors").textContent = session.errors ? `Errors ${session.errors}` : "Errors";
@@ -257,7 +257,7 @@ class SessionView {
       h("section", { class: "card" }, h("h2", {}, "Models"), models.length ? h("div", { class: "scroll" }, h("table", { class: "figures" },
         h("thead", {}, h("tr", {}, ["Model", "Calls", "In", "Cached", "Out", "Cost"].map((title, at) => h("th", { scope: "col", class: at && "number" }, title)))),
         h("tbody", {}, models.map(([model, part]) => h("tr", {}, h("th", { scope: "row" }, model), cell(part.calls.toLocaleString("en")),
-          ...["input_tokens", "cache_read_tokens", "output_tokens"].map((name) => cell((part.tokens[name] ?? 0).toLocaleString("en"))), cell(money(part.cost))))))) : h("p", { class: "muted" }, "No model was called.")),
+          ...["input_tokens", "cache_read_tokens", "output_tokens"].map((name) => cell((part.tokens[name] ?? 0).toLocaleString("en"))), cell(spent(part.cost, session.unpriced_calls && Object.values(part.tokens).some(Boolean)))))))) : h("p", { class: "muted" }, "No model was called.")),
       h("section", { class: "card" }, h("h2", {}, "Run"), pairs([["Started", local(session.init_timestamp)], ["Ended", session.is_running ? "still runs" : local(session.end_timestamp)],
         ["End state", session.end_state], ["Reason", session.end_state_reason ?? "none was given"], ["Project", session.project_id], ["Tags", session.tags.join(", ") || "none"]])),
       h("section", { class: "card" }, h("h2", {}, "Environment"), known.length ? pairs(known) : h("p", { class: "muted" }, "Nothing is told of the machine."),

@@ -254,17 +254,34 @@ class List {
       const hadFocus = shown.contains(document.activeElement);
       shown.replaceWith(fresh);
       if (hadFocus) fresh.querySelector("a").focus({ preventScroll: true });
+      if (fresh.querySelector(".input")?.textContent === "") this.later();
     } else if (!this.isFiltered() && (this.told.get("sort") ?? "start") === "start" && this.told.get("order") !== "asc") {
       if (this.isOlder(data)) return;
       const fresh = this.row(data);
       fresh.classList.add("fresh");
       this.body.prepend(fresh);
       this.count();
+      this.later();
     } else {
       this.waiting.add(data.id);
       this.news.hidden = false;
       this.news.textContent = `${several(this.waiting.size, "session")} changed: show again`;
     }
+  }
+
+  /** What is not told of a session as it changes: its first input, and what sessions can now be filtered by. */
+  later() {
+    this.waits ??= setTimeout(async () => {
+      this.waits = null;
+      const asked = new URLSearchParams(this.told);
+      asked.set("include", "first_input");
+      const { rows } = this.columns.names.includes("input") ? await page(asked).catch(() => ({ rows: [] })) : { rows: [] };
+      for (const { id, first_input: told } of rows) {
+        const shown = [...this.body.rows].find((row) => row.dataset.id === id)?.querySelector(".input");
+        if (shown && told) [shown.textContent, shown.title] = [told, told];
+      }
+      if (!this.facets.element.contains(document.activeElement)) await this.facets.load(this.told);
+    }, 2000);
   }
 
   isOlder(session) {
