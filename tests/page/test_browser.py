@@ -355,7 +355,7 @@ def test_a_model_whose_calls_were_not_billed_costs_nothing_that_is_unknown(opene
              error=("openai.APIConnectionError", "no route"))  # fmt: skip
     store.insert(run.records)
     page = opened(f"/s/{run.session}#view=details")
-    expect(page.locator("#panel-details tr", has_text="gpt-down").locator("td").last).to_have_text("–")
+    expect(page.locator("#panel-details tr", has_text="gpt-down").locator("td").last).to_have_text("\u2013")
     expect(page.locator("#panel-details tr", has_text="gpt-4o").locator("td").last).to_have_text("$0.25")
 
 

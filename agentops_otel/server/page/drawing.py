@@ -20,11 +20,27 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 10**9
 _MOST_ERRORS: Final = 10_000
+_FIELDS: Final = (
+    "id",
+    "depth",
+    "kind",
+    "name",
+    "offset",
+    "seconds",
+    "first_chunk",
+    "model",
+    "has_failed",
+    "error",
+    "is_orphan",
+    "figures",
+)
 
 
 @dataclass(slots=True)
 class Drawing:
-    """The rows of a session, parents before children, as JSON texts; and what is told of all of them at once.
+    """The rows of a session, parents before children, each as the values of its `fields`; and what is told of all.
+
+    JSON is made of what is asked for alone: `row`, `window`, `failed`.
 
     In a row, times are seconds after `start`, that of the earliest span. `seconds` is None while a span is open,
     `first_chunk` where nothing was streamed, `cost` (USD, a decimal string) where it is unknown; `figures` stand
@@ -35,7 +51,8 @@ class Drawing:
     before them.
     """
 
-    rows: list[str]
+    fields: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
     places: dict[str, int]
     whole: dict[str, Any]
 
@@ -49,13 +66,7 @@ class Drawing:
         critical = shape.critical()
         idle = shape.idle()
         rows = [
-            {
-                **row_of(node, first),
-                "number": number,
-                "parent": shape.parents[number],
-                "size": shape.sizes[number],
-                "is_critical": number in critical,
-            }
+            (*_values(node, first), number, shape.parents[number], shape.sizes[number], number in critical)
             for number, node in enumerate(nodes)
         ]
         whole = {
@@ -67,25 +78,32 @@ class Drawing:
             "map": shape.cells(idle, [node.error is not None for node in nodes]),
             "errors": [number for number, node in enumerate(nodes) if node.error is not None][:_MOST_ERRORS],
             "folds": [
-                (number, row["id"], row["size"]) for number, row in enumerate(rows) if row["size"] and _folds(row)
+                (number, node.record.span_id, size)
+                for number, (node, size) in enumerate(zip(nodes, shape.sizes, strict=True))
+                if size and _folds(node)
             ],
             "oddities": list(_oddities(records, nodes)),
         }
-        return cls([as_json(row) for row in rows], {row["id"]: row["number"] for row in rows}, whole)
+        told = (*_FIELDS, "number", "parent", "size", "is_critical")
+        return cls(told, rows, {node.record.span_id: number for number, node in enumerate(nodes)}, whole)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """The row of this number."""
+        return dict(zip(self.fields, self.rows[number], strict=True))
 
     def window(self, begin: int, limit: int) -> str:
         """So many rows from this one on, as a JSON list."""
-        return f"[{', '.join(self.rows[begin : begin + limit])}]"
+        return as_json([self.row(number) for number in range(begin, min(begin + limit, len(self.rows)))])
 
     def failed(self) -> str:
         """The rows in which an error arose, as a JSON list."""
-        return f"[{', '.join(self.rows[number] for number in self.whole['errors'])}]"
+        return as_json([self.row(number) for number in self.whole["errors"]])
 
 
-def _folds(row: dict[str, Any]) -> bool:
+def _folds(node: Node) -> bool:
     """Whether a row is folded where all are: whatever stands at the top or below the session."""
-    depth: int = row["depth"]
-    return depth == 1 or (depth == 0 and row["kind"] != names.KIND_SESSION)
+    depth = len(node.lasts)
+    return depth == 1 or (depth == 0 and node.kind != names.KIND_SESSION)
 
 
 def _bar(node: Node, first: int, latest: int) -> Bar:
@@ -97,22 +115,26 @@ def _bar(node: Node, first: int, latest: int) -> Bar:
 
 def row_of(node: Node, first: int) -> dict[str, Any]:
     """A span as the page reads it; times are seconds after `first` (ns)."""
+    return dict(zip(_FIELDS, _values(node, first), strict=True))
+
+
+def _values(node: Node, first: int) -> tuple[Any, ...]:
     record = node.record
     told = record.attributes
-    return {
-        "id": record.span_id,
-        "depth": len(node.lasts),
-        "kind": node.kind,
-        "name": node.name,
-        "offset": (record.start_time - first) / _SECOND,
-        "seconds": node.seconds,
-        "first_chunk": _number(told.get(names.RESPONSE_TIME_TO_FIRST_CHUNK)),
-        "model": told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL),
-        "has_failed": node.has_failed,
-        "error": node.error,
-        "is_orphan": node.is_orphan,
-        "figures": None if node.figures is None else _figures(node.figures),
-    }
+    return (
+        record.span_id,
+        len(node.lasts),
+        node.kind,
+        node.name,
+        (record.start_time - first) / _SECOND,
+        node.seconds,
+        _number(told.get(names.RESPONSE_TIME_TO_FIRST_CHUNK)),
+        told.get(names.RESPONSE_MODEL) or told.get(names.REQUEST_MODEL),
+        node.has_failed,
+        node.error,
+        node.is_orphan,
+        None if node.figures is None else _figures(node.figures),
+    )
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -180,7 +179,7 @@ class _Page:
         if form == "markdown":
             return Response(_sound(markdown(session, turns(records))), media_type=formats.MEDIA["markdown"])
         drawing = Drawing.of(records)
-        rows = [json.loads(each) for each in drawing.rows]
+        rows = [drawing.row(number) for number in range(len(drawing.rows))]
         page = offline(session, drawing.whole, rows, turns(records), records)
         # A file of its own: even shown in place it may do nothing.
         headers = {"Content-Security-Policy": f"{OFFLINE_POLICY}; sandbox", "Content-Disposition": "attachment"}
