@@ -7,7 +7,6 @@ the machine: so the least of several rounds counts, and the load is told.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import statistics
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from browsers import chromium, show, tab
+from browsers import Task, chromium, scrolled, show, tab
 from page_server import served
 from recorded_sessions import large
 
@@ -25,15 +24,7 @@ from agentops_otel.store.sqlite import SQLiteStore
 
 ROUNDS = 5
 STEPS = 100
-WATCH = """() => {
-  window.long = [];
-  const told = (list) => long.push(...list.getEntries().map((entry) => entry.duration));
-  new PerformanceObserver(told).observe({ type: "longtask", buffered: false });
-}"""
-STEP = """() => new Promise((done) => {
-  document.querySelector(".waterfall .rows").scrollTop += 400;
-  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)));
-})"""
+LONG = 50
 MARK = "performance.getEntriesByName('{}')[0]?.startTime"
 
 
@@ -48,39 +39,25 @@ def main(spans: int) -> None:
                 for _ in range(ROUNDS)
             ]
     for size, told in zip((100, spans), zip(*rounds, strict=True), strict=True):
-        first, whole, nodes, busy, long = zip(*told, strict=True)
-        steps = sorted(1000 * each for each in itertools.chain(*busy))
+        first, whole, nodes, tasks = zip(*told, strict=True)
+        busy = sorted(task.busy for each in tasks for task in each)
         print(
             f"{size:>7} spans: rows after {min(first):.0f} ms at best, {statistics.median(first):.0f} in the middle, "
             f"{first[0]:.0f} the first time, all spans after {min(whole):.0f} ({whole[0]:.0f} the first time); "
-            f"{max(nodes)} nodes; a step of scrolling keeps the page busy for {statistics.median(steps):.0f} ms of the "
-            f"processor, {steps[-1]:.0f} at most; tasks over 50 ms by the clock, in each round of {STEPS} steps: "
-            f"{', '.join(str(len(each)) for each in long)}"
+            f"{max(nodes)} nodes; while scrolling, the longest task takes {busy[-1]:.0f} ms of the processor, and "
+            f"{', '.join(str(sum(task.took > LONG for task in each)) for each in tasks)} tasks of {STEPS} steps each "
+            f"took over {LONG} ms by the clock"
         )
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
-def measure(browser, place) -> tuple[float, float, int, list[float], list[float]]:
-    """Milliseconds to the first rows and to all spans, nodes, seconds busy in each step, tasks over 50 ms."""
+def measure(browser, place) -> tuple[float, float, int, list[Task]]:
+    """Milliseconds to the first rows and to all spans, nodes, and the tasks of scrolling."""
     with tab(browser) as (page, _):
         show(page, place, 120)
         first, whole = (page.evaluate(MARK.format(name)) for name in ("rows", "whole"))
         nodes = page.evaluate("document.querySelectorAll('*').length")
-        page.evaluate(WATCH)
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        busy = [cpu(session)]
-        for _ in range(STEPS):
-            page.evaluate(STEP)
-            busy.append(cpu(session))
-        steps = [after - before for before, after in itertools.pairwise(busy)]
-        return first, whole, nodes, steps, page.evaluate("long")
-
-
-def cpu(session) -> float:
-    """Seconds of the processor that the page's main thread has taken."""
-    told = session.send("Performance.getMetrics")["metrics"]
-    return next(metric["value"] for metric in told if metric["name"] == "TaskDuration")
+        return first, whole, nodes, scrolled(page, STEPS)
 
 
 if __name__ == "__main__":

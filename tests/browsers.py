@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,3 +74,33 @@ def settled(page: Page, seconds: float = 30) -> None:
     """Wait until the view has been drawn, and painted."""
     page.locator("body[data-ready=yes]").wait_for(state="attached", timeout=1000 * seconds)
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+STEP = """() => new Promise((done) => {
+  document.querySelector(".waterfall .rows").scrollTop += 400;
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)));
+})"""
+
+
+class Task(NamedTuple):
+    """A task of the page's main thread, in milliseconds: what it took by the clock, and of the processor."""
+
+    took: float
+    busy: float
+
+
+def scrolled(page: Page, steps: int) -> list[Task]:
+    """What the page does while its waterfall is scrolled so many steps of 400 pixels."""
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["toplevel"])
+    for _ in range(steps):
+        page.evaluate(STEP)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    named = (event for event in events if event.get("args", {}).get("name") == "CrRendererMain")
+    found: dict[tuple[int, int], list[Task]] = {(event["pid"], event["tid"]): [] for event in named}
+    for event in events:
+        place = (event["pid"], event["tid"])
+        if place in found and event.get("ph") == "X" and event["name"] == "ThreadControllerImpl::RunTask":
+            found[place].append(Task(event["dur"] / 1000, event.get("tdur", event["dur"]) / 1000))
+    # There is one page: the other threads that could draw one have nothing to do.
+    return max(found.values(), key=lambda tasks: sum(task.busy for task in tasks))

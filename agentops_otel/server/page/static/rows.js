@@ -5,7 +5,7 @@ const SPARE = 8;
 
 export class Rows {
   /** `render(number)` makes a row; `height` is that of each, in pixels; `atOnce` is how many one frame may make. */
-  constructor(height, render, properties = {}, atOnce = 8) {
+  constructor(height, render, properties = {}, atOnce = 6) {
     this.height = height;
     this.render = render;
     this.atOnce = atOnce;
