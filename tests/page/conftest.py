@@ -50,6 +50,8 @@ def served():
 # Playwright keeps a loop running in its thread, in which no asynchronous test could begin: so a browser for each file.
 @pytest.fixture(scope="module")
 def browser():
+    if not browsers.IS_HERE:
+        pytest.skip(browsers.MISSING)
     with browsers.chromium() as browser:
         yield browser
 
