@@ -359,9 +359,10 @@ class Client:
             if built is None:
                 return
             built.delivery.close(self.config.max_wait_time / 1000)
-            if self._ended and os.getpid() == self._process:
+            missed = self.config.log_summary and built.processor.outside
+            if (self._ended or missed) and os.getpid() == self._process:
                 more = self._ended_count - len(self._ended)
-                told = summary.summary(self._ended, more, built, self.config.store)
+                told = summary.summary(self._ended, more, built, self.config.store, self.registry.blind())
                 self._ended.clear()
                 sys.stderr.write(told)
                 sys.stderr.flush()

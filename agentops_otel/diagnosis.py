@@ -58,7 +58,7 @@ class Diagnosis:
 
     `provider` says whose tracer provider spans are made with, None before `init()`; `goes_to` where sessions go.
     `faults` are errors of this package itself, counted by place; none of them reached the program.
-    `made`, `delivered` and `dropped` count spans.
+    `made`, `delivered` and `dropped` count spans; `outside` the model calls that are in no session, by reason.
     """
 
     version: str
@@ -69,6 +69,7 @@ class Diagnosis:
     dropped: int = 0
     faults: Mapping[str, int] = field(default_factory=dict)
     libraries: tuple[LibraryStatus, ...] = ()
+    outside: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Some lines: the package, where spans go, its faults, then the libraries."""
@@ -79,6 +80,7 @@ class Diagnosis:
             f"Tracer provider: {self.provider or 'none yet, init() has not been called'}",
             f"Sessions go to: {self.goes_to or 'nowhere yet'}",
             f"Spans: {self.made} made, {self.delivered} delivered, {self.dropped} dropped",
+            *(f"Model calls not recorded: {number}, as {reason}" for reason, number in self.outside.items()),
             f"Faults of this package: {faults or 'none'}",
             "Libraries:",
             *(f"  {item}" for item in self.libraries if item.state != ABSENT),
@@ -106,6 +108,7 @@ def diagnose(client: Client) -> Diagnosis:
         built.processor.dropped,
         told.faults,
         told.libraries,
+        dict(built.processor.outside),
     )
 
 

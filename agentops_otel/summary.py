@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentops_otel.receivers import OtlpReceiver
 from agentops_otel.sessions.figures import duration_text
+from agentops_otel.sessions.processor import NONE_CURRENT, NONE_OPEN
 from agentops_otel.store.paths import resolve
 
 if TYPE_CHECKING:
@@ -17,13 +18,24 @@ if TYPE_CHECKING:
     from agentops_otel.pipeline import Pipeline
     from agentops_otel.sessions.session import Session
 
+_TODO = {
+    NONE_OPEN: "Start one before them, with init() or start_session()",
+    NONE_CURRENT: "Make them within `with session:`",
+}
 
-def summary(sessions: Sequence[Session], more: int, built: Pipeline, store: str | None) -> str:
-    """The lines for these sessions, and `more` that are not shown. Only what can be opened is named."""
+
+def summary(
+    sessions: Sequence[Session], more: int, built: Pipeline, store: str | None, blind: Sequence[str] = ()
+) -> str:
+    """The lines for these sessions, and `more` that are not shown. Only what can be opened is named.
+
+    `blind` are libraries of which nothing is captured although they are imported.
+    """
     lines = [summary_line(session) for session in sessions]
     if more:
         lines.append(f"... and {more} more sessions")
-    where = sessions[0].config.log_session_replay_url
+    lines += _missed(sessions, built, blind)
+    where = bool(sessions) and sessions[0].config.log_session_replay_url
     troubles = _troubles(built)
     if troubles:
         lines += troubles
@@ -33,6 +45,20 @@ def summary(sessions: Sequence[Session], more: int, built: Pipeline, store: str 
         one = sessions[0].session_id[:8] if len(sessions) == 1 and not more else None
         lines.append(f"Look at it: {command(store, 'show' if one else 'ls', one)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _missed(sessions: Sequence[Session], built: Pipeline, blind: Sequence[str]) -> list[str]:
+    """What is certain to be missing in the sessions, and what to do about it; a session may well ask no model."""
+    told = [
+        f"{_several(number, 'model call')} not recorded: {reason}. {_TODO[reason]}"
+        for reason, number in built.processor.outside.items()
+    ]
+    if not any(_llm_calls(session) for session in sessions):
+        told += [
+            f"{library} is imported, but nothing of it can be captured here. Why: {command(None, 'doctor')} --import"
+            for library in blind
+        ]
+    return told
 
 
 def _troubles(built: Pipeline) -> list[str]:
@@ -56,7 +82,15 @@ def _troubles(built: Pipeline) -> list[str]:
 
 
 def _spans(number: int) -> str:
-    return "1 span" if number == 1 else f"{number} spans"
+    return _several(number, "span")
+
+
+def _several(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _llm_calls(session: Session) -> int:
+    return (session.final_tally or session.books.tally).llm_calls
 
 
 def summary_line(session: Session) -> str:
@@ -74,9 +108,9 @@ def summary_line(session: Session) -> str:
 
 
 def command(store: str | None, verb: str, session_id: str | None = None) -> str:
-    """The command that opens a session, or forwards what waits, as it can be typed in any terminal."""
+    """The command that opens a session, forwards what waits, or tells why, as it can be typed in any terminal."""
     words = ["agentops-otel"] if shutil.which("agentops-otel") else [sys.executable, "-m", "agentops_otel"]
-    words += [verb] if verb == "forward" else ["sessions", verb]
+    words += [verb] if verb in {"doctor", "forward"} else ["sessions", verb]
     if session_id is not None:
         words.append(session_id)
     if store is not None:

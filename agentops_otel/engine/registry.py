@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -88,6 +89,14 @@ class Registry:
             for library, instrumentor in self._active.items()
         }
 
+    def blind(self) -> list[str]:
+        """Libraries that are imported, and of which nothing is captured although nobody has switched them off."""
+        if self._recorder is None or "*" in self.off:
+            return []
+        failed = (name for name in self._hooked - self.off if name in sys.modules and name not in self._active)
+        without = (name for name, found in self._active.items() if found.missing and not found.found)
+        return sorted({*failed, *without})
+
     @staticmethod
     def found_beside(library: str, name: str) -> Any:
         """Something else, by its name, of the module in which the library's instrumentor is.
@@ -100,8 +109,6 @@ class Registry:
 
     def _again(self, library: str) -> None:
         """Instrument a library whose import hook has already fired, in an earlier life."""
-        import sys  # noqa: PLC0415 - only here, and only on a second init
-
         if library in sys.modules:
             self._on_import(sys.modules[library])
 

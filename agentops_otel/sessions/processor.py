@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import SpanProcessor
 from agentops_otel.accounting.dialects import tells_of_call, translate
 from agentops_otel.accounting.enrichment import enrich, reckon
 from agentops_otel.accounting.record import SpanRecord, record_of, without_words
-from agentops_otel.accounting.tally import Tally
+from agentops_otel.accounting.tally import Tally, is_model_call
 from agentops_otel.conventions import names
-from agentops_otel.sessions.doubles import Doubles
+from agentops_otel.sessions.doubles import OURS, Doubles
 from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ SESSION_KEY = "agentops_otel.session"
 """Under this key a context carries its session's `Books`."""
 AGENT_KEY = "agentops_otel.agent"
 """Under this key a context carries the (id, name) of the agent that acts in it."""
+NONE_OPEN = "no session was open"
+NONE_CURRENT = "several sessions were open, and none was current there"
 _ENDED_KEPT = 2048
 _SMALL = 4_096
 """Bytes that a span may always have."""
@@ -76,6 +78,8 @@ class SessionProcessor(SpanProcessor):
         self.wants_prices = False
         self.dropped_by: Counter[str] = Counter()
         """Spans that were dropped, by reason."""
+        self.outside: Counter[str] = Counter()
+        """Model calls that were captured and are in no session, by reason."""
         self._on_model_call: Callable[[], None] = lambda: None
         self._settled = 0
         self._limit = max_queue_size
@@ -104,6 +108,7 @@ class SessionProcessor(SpanProcessor):
         self._queue.clear()
         self._counted.clear()
         self.dropped_by.clear()
+        self.outside.clear()
         self._settled = self._held = 0
         self._born = time.time_ns()
         for books in self._open.values():
@@ -196,7 +201,10 @@ class SessionProcessor(SpanProcessor):
         try:
             attributes = span.attributes
             is_double = self._doubles.ended(span)
-            if is_double or not (self._everything or (attributes and names.SESSION_ID in attributes)):
+            if is_double:
+                return
+            if not (self._everything or (attributes and names.SESSION_ID in attributes)):
+                self._left_out(span)
                 return
             context = span.context
             if context is None or not context.trace_flags.sampled:
@@ -213,6 +221,13 @@ class SessionProcessor(SpanProcessor):
                 self.settle(wait=False)
         except Exception as error:
             self.faults.note("processor.on_end", error)
+
+    def _left_out(self, span: ReadableSpan | OwnSpan) -> None:
+        """Count a model call of ours that is in no session: whoever looks for it is told why."""
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name.startswith(OURS) and is_model_call(span.attributes or {}):
+            with self._dropping:
+                self.outside[NONE_CURRENT if self._open else NONE_OPEN] += 1
 
     def _within(self, span: ReadableSpan | OwnSpan) -> tuple[ReadableSpan | OwnSpan | SpanRecord, int]:
         """The span and its bytes; without its messages where too many bytes wait: its figures are worth more."""
