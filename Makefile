@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint types format docs matrix frameworks install bench soak serve browser screenshots clean
+.PHONY: help demo test lint format docs matrix frameworks others install bench soak serve browser screenshots clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -25,9 +25,7 @@ lint: $(VENV)/lint.done    ## style and types
 	@rm -rf build && $(PIP) install --no-deps --upgrade --target build/installed .
 	@cd build && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml -p agentops_otel -p agentops_otel_instrumentors
 	@cd build && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml ../tests/typing/program.py
-
-types: $(VENV)/types.done  ## pyright, in its strictest mode, on a program that uses the public API
-	@$(BIN)/pyright --pythonpath $(BIN)/python --project tests/typing
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python --project tests/typing
 
 format: $(VENV)/lint.done  ## bring the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
@@ -37,6 +35,9 @@ matrix:          ## tests on every Python here, with the oldest and newest libra
 
 frameworks:      ## tests of the agent frameworks, each in an environment of its own
 	@scripts/frameworks $(ARGS)
+
+others:          ## tests beside other tools of observability, with web frameworks, workers and notebooks
+	@scripts/others $(ARGS)
 
 docs: $(VENV)/docs.done    ## the documentation, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
