@@ -14,9 +14,12 @@ from datetime import datetime, timezone
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
 
 from agentops_otel.accounting.catalogue import newest_change
 from agentops_otel.cli import text
+from agentops_otel.cli.reader import NotFound
+from agentops_otel.cli.server_reader import ServerReader
 from agentops_otel.client import Client
 from agentops_otel.configuration import Configuration, ConfigurationError, key_problem
 from agentops_otel.conventions import names
@@ -105,8 +108,11 @@ def findings(*, import_libraries: bool = False) -> Iterator[Finding]:
         yield from (_library(item, broken.get(item.library)) for item in told.libraries)
         yield from _uncaptured([item.library for item in told.libraries])
         yield from _guarded("others", _others)
-        yield from _guarded("destination", lambda: _destination(client, config, told))
-        yield from _guarded("test span", lambda: _test_span(client))
+        page = None
+        for finding in _guarded("destination", lambda: _destination(client, config, told)):
+            page = finding.facts.get("page")
+            yield finding
+        yield from _guarded("test span", lambda: _test_span(client, config, page))
     except Exception as error:
         yield _failed("start", error)
     finally:
@@ -230,6 +236,8 @@ def _destination(client: Client, config: Configuration, told: Diagnosis) -> Find
     endpoint = Endpoint.of(config.receiver, config.api_key)
     answer = reached(endpoint)
     facts |= {"endpoint": endpoint.shown, "reached": answer.meaning is Meaning.TAKEN, "reason": answer.reason}
+    if answer.page is not None:
+        facts["page"] = answer.page
     if answer.meaning is Meaning.TAKEN:
         return Finding(check, OK, f"Sessions go to {endpoint.shown}, which took a request", None, facts)
     return Finding(check, WRONG, f"{endpoint.shown} takes nothing: {answer.reason}", _repair(answer), facts)
@@ -262,11 +270,16 @@ def reached(endpoint: Endpoint, seconds: float = REACH_SECONDS) -> Answer:
     return answers[0] if answers else Answer(Meaning.LATER, f"no answer in {seconds:g} seconds")
 
 
-def _test_span(client: Client) -> Finding:
-    """Send a span through all there is, read it from the store again, and leave nothing behind."""
+def _test_span(client: Client, config: Configuration, page: str | None) -> Finding:
+    """Send a span through all there is, read it where it has arrived, and leave nothing behind.
+
+    That is the local store, or the server whose sessions are on this `page`.
+    """
     check, built = "test span", client.pipeline
-    if built is None or built.store is None:
-        return Finding(check, NOTE, "Not sent: only from the local store can it be read back")
+    place = None if built is None else built.store or _server(config, page)
+    if built is None or place is None:
+        told = "Not sent: it can be read back from the local store, or from a server of `agentops-otel serve`"
+        return Finding(check, NOTE, told)
     name = uuid.uuid4().hex
     session = client.open_session([_TEST_TAG])
     if not session.is_sampled:
@@ -276,13 +289,19 @@ def _test_span(client: Client) -> Finding:
         session.record(ActionEvent(action_type=name))
         session.end_session(names.SUCCESS, _TEST_TAG)
         client.flush(_WAIT_SECONDS)
-        found = any(name in record.name for record in built.store.spans(session.session_id))
+        found = any(name in record.name for record in place.spans(session.session_id))
     finally:
-        built.store.delete(session.session_id)
+        with contextlib.suppress(NotFound):
+            place.delete(session.session_id)
     if found:
         return Finding(check, OK, "A test span was sent, read back, and deleted")
     lost = ", ".join(built.delivery.failures.values()) or "it did not arrive"
-    return Finding(check, WRONG, f"A test span could not be read back: {lost}", "See what is said of the store.")
+    where = "the store" if place is built.store else "the endpoint"
+    return Finding(check, WRONG, f"A test span could not be read back: {lost}", f"See what is said of {where}.")
+
+
+def _server(config: Configuration, page: str | None) -> ServerReader | None:
+    return None if page is None else ServerReader(urljoin(page, "../"), config.api_key)
 
 
 def _store(config: Configuration) -> Finding:

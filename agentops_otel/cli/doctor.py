@@ -26,8 +26,9 @@ _SIGN_COLUMNS: Final = max(map(len, _SIGNS)) + 2
 def doctor(import_libraries: bool, as_json: bool) -> None:
     """Check what is captured, where it goes, and that it arrives.
 
-    The settings are those of the environment, as for a program that is started here. Where sessions go to the local
-    store, a test session is made, read and deleted; an endpoint is sent a request without spans.
+    The settings are those of the environment, as for a program that is started here. A test session is made, read
+    back and deleted: in the local store, or on a server of `agentops-otel serve`. Any other endpoint is sent a request
+    without spans.
 
     Ends with 0 when nothing is wrong, else with 1.
     """

@@ -64,7 +64,10 @@ def ls(store: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @_STORE
 def rm(key_id: str, store: str | None) -> None:
-    """Remove a key by its id, or by as much of the id as no other begins with."""
+    """Remove a key by its id.
+
+    The beginning of an id is enough, if no other begins with it.
+    """
     try:
         removed = KeyFile(resolve(store)).remove(key_id)
     except KeyError as error:

@@ -23,9 +23,11 @@ from agentops_otel.configuration import Configuration
 from agentops_otel.diagnosis import LibraryStatus
 from agentops_otel.otlp.endpoint import Endpoint
 from agentops_otel.receivers import spool_path
+from agentops_otel.server.app import make_app
 from agentops_otel.spool import Address, Spool
 from agentops_otel.store.connection import damage
 
+KEY = "11111111-2222-3333-4444-555555555555"
 DOCTOR = (sys.executable, "-m", "agentops_otel", "doctor")
 
 
@@ -87,6 +89,18 @@ def test_an_endpoint_that_takes_spans(found, tmp_path):
     assert receiver.paths == ["/v1/traces"]
     assert receiver.spans == []
     assert not (tmp_path / "sessions.db").exists()
+
+
+@pytest.mark.parametrize("keys", [[], [KEY]])
+def test_a_server_of_ours_is_read_back(found, store, serve, keys):
+    url = serve(make_app(store, keys))
+    code, told = found(AGENTOPS_API_ENDPOINT=url, AGENTOPS_API_KEY=KEY, AGENTOPS_STORE=f"{store.path}.here")
+    assert code == 0
+    assert told["destination"]["facts"]["page"] == f"{url}/s/"
+    assert (told["test span"]["state"], told["test span"]["message"]) == (
+        "ok", "A test span was sent, read back, and deleted",
+    )  # fmt: skip
+    assert list(store.sessions()) == []
 
 
 @pytest.mark.parametrize(
