@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 
 # Before anything of the package is imported: our own faults are raised, and nothing is written to a home.
 os.environ["AGENTOPS_STRICT"] = "1"
@@ -18,6 +19,7 @@ for _name in [name for name in os.environ if name.startswith(("AGENTOPS_", "OTEL
 from agentops_otel.accounting.record import SpanRecord  # noqa: E402
 from agentops_otel.client import Client  # noqa: E402
 from agentops_otel.configuration import Configuration  # noqa: E402
+from agentops_otel.engine import Instrumentor  # noqa: E402
 from agentops_otel.sessions.session import Session  # noqa: E402
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -99,7 +101,34 @@ def make_watched() -> Iterator[Any]:
         item.close()
 
 
+@pytest.fixture(scope="session")
+def _instrumentors() -> Iterator[list[Instrumentor]]:
+    """Those that were made and may still have a library wrapped."""
+    made: list[Instrumentor] = []
+    begin = Instrumentor.__init__
+
+    def noted(self: Instrumentor) -> None:
+        begin(self)
+        made.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Instrumentor, "__init__", noted)
+        yield made
+
+
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_is_left(_instrumentors: list[Instrumentor]) -> Iterator[None]:
+    """No test leaves a library wrapped or a global tracer provider set: hundreds of others would meet it."""
+    provider = trace.get_tracer_provider()
+    wrapped = [made for made in _instrumentors if made._wrapped]
+    yield
+    _instrumentors[:] = [made for made in _instrumentors if made._wrapped]
+    left = [made.library for made in _instrumentors if made not in wrapped]
+    assert left == [], "left wrapped: shut the client down"
+    assert trace.get_tracer_provider() is provider, "a global tracer provider was left set"
+
+
+@pytest.fixture(autouse=True)
+def _own_store(_nothing_is_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes where a user's sessions are."""
     monkeypatch.setenv("AGENTOPS_STORE", str(tmp_path / "sessions.db"))
