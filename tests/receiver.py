@@ -40,9 +40,9 @@ class Received:
 
 
 class HttpReceiver(Received):
-    """OTLP/HTTP on a loopback port; `status` is what it answers."""
+    """OTLP/HTTP on a loopback port; `status` is what it answers, `tls` has it speak https."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, tls: Any = None) -> None:
         super().__init__()
         receiver = self
 
@@ -74,7 +74,9 @@ class HttpReceiver(Received):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> HttpReceiver:
         self._thread.start()
@@ -87,13 +89,16 @@ class HttpReceiver(Received):
 
 
 class GrpcReceiver(Received, trace_service_pb2_grpc.TraceServiceServicer):
-    """OTLP/gRPC on a loopback port."""
+    """OTLP/gRPC on a loopback port; with `credentials` over TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: Any = None) -> None:
         super().__init__()
         self._server = grpc.server(ThreadPoolExecutor(2))
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
-        self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        else:
+            self.url = f"https://127.0.0.1:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
 
     def Export(self, request: Any, context: Any) -> Any:
         self.take(request, dict(context.invocation_metadata()))
