@@ -47,7 +47,7 @@ async def test_a_cell_that_is_run_again(captured_sessions):
     """In the loop that a notebook runs; each cell in a context of its own."""
 
     async def cell(**settings):
-        return functions.init(log_summary=False, **settings)
+        return functions.init(log_summary=False, isolated=True, **settings)
 
     first = await asyncio.create_task(cell(tags=["a"]))
     assert await asyncio.create_task(cell(tags=["b"])) is first
@@ -58,9 +58,9 @@ async def test_a_cell_that_is_run_again(captured_sessions):
 
 
 async def test_a_cell_that_is_changed_and_run_again(captured_sessions, caplog):
-    functions.init(log_summary=False)
+    functions.init(log_summary=False, isolated=True)
     functions.end_session("Success")
-    second = functions.init(log_summary=False, trace_name="changed", default_tags=["new"])
+    second = functions.init(log_summary=False, isolated=True, trace_name="changed", default_tags=["new"])
     functions.end_session("Success")
     assert [session.name for session in captured_sessions] == ["session", "changed"]
     assert second.tags == ["new"]
@@ -69,7 +69,7 @@ async def test_a_cell_that_is_changed_and_run_again(captured_sessions, caplog):
 
 def test_calls_are_not_wrapped_twice(captured_sessions):
     for name in ("a", "b", "c"):
-        functions.init(log_summary=False, trace_name=name)
+        functions.init(log_summary=False, isolated=True, trace_name=name)
         functions.end_session("Success")
     assert not hasattr(openai.OpenAI.request.__wrapped__, "__wrapped__")
-    assert functions.client.config == Configuration.read(log_summary=False, trace_name="c")
+    assert functions.client.config == Configuration.read(log_summary=False, isolated=True, trace_name="c")
