@@ -18,7 +18,7 @@ from agentops_otel import pipeline, summary
 from agentops_otel.configuration import Configuration, key_problem
 from agentops_otel.engine import Registry
 from agentops_otel.engine.runs import here, model_called
-from agentops_otel.faults import Faults
+from agentops_otel.faults import Faults, guard
 from agentops_otel.sessions import inheritance
 from agentops_otel.sessions.decorators import Decorators
 from agentops_otel.sessions.endings import Endings
@@ -211,11 +211,15 @@ class Client:
         if name is not None:
             chosen = replace(chosen, trace_name=name)
         parent = inheritance.parent_told_by(environ, trace_id_of(inherited)) if inherited else None
-        session = Session(ground, chosen, [*tags_of(chosen.default_tags), *tags_of(tags)], inherited, parent)
+        session = Session(ground, chosen, self._tags(chosen.default_tags, tags), inherited, parent)
         self._sessions[session.session_id] = session
         if session.books.budget is not None and self._recorder is not None:
             self._recorder.ask = self._ask
         return session
+
+    @guard("client", list)
+    def _tags(self, *told: Any) -> list[str]:
+        return [tag for tags in told for tag in tags_of(tags)]
 
     def current(self, *, quiet: bool = False, doing: str = "this") -> Session | None:
         """The session of the calling context, else the only one that is open."""

@@ -164,6 +164,11 @@ def described(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
+def reason(error: BaseException) -> str:
+    """An error as the reason for something: `ValueError: bad input`, or its type where it says nothing."""
+    return f"{type(error).__name__}: {described(error)}".rstrip(": ")
+
+
 def error_type(error: BaseException) -> str:
     """The name of an error's class, with its module unless it is built in."""
     kind = type(error)

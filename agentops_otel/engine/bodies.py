@@ -6,9 +6,9 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.engine.call import guard
 from agentops_otel.engine.reading import Shape, parsed, read
 from agentops_otel.engine.streams import WATCH, StreamClasses, Watch, on_close
+from agentops_otel.faults import guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -41,6 +41,7 @@ class _Body(Watch):
         self._pieces: list[bytes] | None = [] if self._text or kind.endswith("json") else None
         self._size = 0
 
+    @guard("engine")
     def passed(self, data: bytes) -> None:
         """Take the next bytes."""
         if self._pieces is None:
@@ -64,7 +65,7 @@ class _Body(Watch):
                 return
             self.take(chunk)
 
-    @guard
+    @guard("engine")
     def exhausted(self) -> None:
         """The body is read to its end."""
         if self._text and self._pieces:
@@ -72,7 +73,7 @@ class _Body(Watch):
         self._parse()
         super().exhausted()
 
-    @guard
+    @guard("engine")
     def closed(self) -> None:
         """The reader closed the response; a whole body in hand is as good as one read to its end."""
         if self.call.is_open and not self.reading and self._parse():
@@ -104,6 +105,7 @@ class _File(_Body):
         self._left = int(length) if str(length).isdigit() else None
         self.state = Shape(self._answer)
 
+    @guard("engine")
     def passed(self, data: bytes) -> None:
         """Take the next bytes; with the last of them the call ends, for few readers ask once more."""
         super().passed(data)
@@ -194,11 +196,13 @@ def _read_along(http_response: Any, body: _Body) -> None:
 
     @functools.wraps(kind.iter_bytes)
     def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        return body.iterate(kind.iter_bytes(http_response, chunk_size))
+        told: Iterator[bytes] = body.along(body.iterate, kind.iter_bytes(http_response, chunk_size))
+        return told
 
     @functools.wraps(kind.aiter_bytes)
     def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        return body.aiterate(kind.aiter_bytes(http_response, chunk_size))
+        told: AsyncIterator[bytes] = body.along(body.aiterate, kind.aiter_bytes(http_response, chunk_size))
+        return told
 
     http_response.iter_bytes = iter_bytes
     http_response.aiter_bytes = aiter_bytes

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import traceback
 import weakref
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -17,6 +16,7 @@ from agentops_otel.conventions import names, plain, secrets
 from agentops_otel.conventions.attributes import write_request, write_response
 from agentops_otel.conventions.messages import write_content, write_output
 from agentops_otel.conventions.model import Request, Response
+from agentops_otel.faults import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,27 +111,7 @@ class Recorder:
 
     def guarded(self, place: str, default: Callable[[], Any], function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function says, or `default()` where it fails: a fault of ours is never the user's."""
-        try:
-            return function(*arguments)
-        except Exception as error:
-            self.faults.note(f"engine.{place}", error)
-            return default()
-
-
-_Method = TypeVar("_Method", bound="Callable[..., None]")
-
-
-def guard(method: _Method) -> _Method:
-    """The method, whose faults are noted and never reach who called it; it is where the program's own code calls us."""
-
-    @functools.wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self.faults.note(f"engine.{method.__name__}", error)
-
-    return cast("_Method", guarded)
+        return self.faults.guarded("engine." + place, default, function, *arguments)
 
 
 class Call:
@@ -176,7 +156,7 @@ class Call:
         """Whether the span has not ended."""
         return bool(self._ticket)
 
-    @guard
+    @guard("engine")
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """End the span with the answer; one that is not `complete` is a stream whose reader left early."""
         if not self._take_ticket():
@@ -186,7 +166,7 @@ class Call:
             self.span.set_status(Status(StatusCode.ERROR, attributes[names.ERROR_TYPE]))
         self._end(attributes)
 
-    @guard
+    @guard("engine")
     def fail(self, error: BaseException, answer: Any = None) -> None:
         """End the span with the error, and with what had been answered until then."""
         if not self._take_ticket():

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from agentops_otel.engine.call import Call, guard
+from agentops_otel.engine.call import Call
 from agentops_otel.engine.runs import RUN_KEY, Run, around, below
+from agentops_otel.faults import guard
 
 if TYPE_CHECKING:
     from agentops_otel.engine.call import Recorder
@@ -28,7 +29,7 @@ class Echo(Call):
         self.context = otel_context.set_value(RUN_KEY, run)
         self._ticket = [True]
 
-    @guard
+    @guard("engine")
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """Tell of the call, if nobody else has and it was one: an answer may come from a cache."""
         if self._take_ticket():
@@ -36,7 +37,7 @@ class Echo(Call):
             if call is not None:
                 call.finish(answer, complete=complete)
 
-    @guard
+    @guard("engine")
     def fail(self, error: BaseException, answer: Any = None) -> None:
         """Tell that it failed, if nobody else has."""
         if self._take_ticket():

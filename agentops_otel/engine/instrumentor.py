@@ -188,7 +188,7 @@ class Instrumentor:
             if recorder is None:
                 return wrapped(*args, **kwargs)
             # Asked first, recorded or not: an instrumentor may keep the library from telling of the call by itself.
-            sent = self._asked(recorder, operation, instance, _by_name(parameters, args, kwargs) if args else kwargs)
+            sent = self._asked(recorder, operation, instance, parameters, args, kwargs)
             place = None if sent is None else recorder.place(sent.context if context is None else context)
             call = None if sent is None or place is None else _begun(recorder, sent, place)
             if call is None:
@@ -196,7 +196,7 @@ class Instrumentor:
             turns = None if call.operation.begins is None else Turns(call, otel_context.get_current())
             if turns is not None:
                 kwargs = self._given(turns, kwargs)
-            token = otel_context.attach(noted(turns, call.context))
+            token = otel_context.attach(_place(call, turns))
             try:
                 result = wrapped(*args, **kwargs)
             except BaseException as error:
@@ -233,7 +233,13 @@ class Instrumentor:
         return answer
 
     def _asked(
-        self, recorder: Recorder, operation: Operation | None, instance: Any, arguments: Arguments
+        self,
+        recorder: Recorder,
+        operation: Operation | None,
+        instance: Any,
+        parameters: Sequence[str],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
     ) -> Sent | None:
         """What is asked of whom; None where that is not captured, or is part of a call that is."""
         try:
@@ -242,7 +248,7 @@ class Instrumentor:
                 return None
             if not _SILENCE.isdisjoint(current) and _is_told(recorder, current):
                 return None
-            sent = self.sent(operation, instance, arguments)
+            sent = self.sent(operation, instance, _by_name(parameters, args, kwargs) if args else kwargs)
             return None if sent is None or (sent.whose is not None and current.get(WHOSE) is sent.whose) else sent
         except Exception as error:
             recorder.faults.note("engine.begin", error)
@@ -287,7 +293,7 @@ class Instrumentor:
         return result
 
     async def _awaited(self, call: Call, turns: Turns | None, result: Awaitable[Any]) -> Any:
-        token: Any = otel_context.attach(noted(turns, call.context))
+        token: Any = otel_context.attach(_place(call, turns))
         try:
             answer = await result
         except GeneratorExit as error:
@@ -318,6 +324,12 @@ def _begun(recorder: Recorder, sent: Sent, place: Context) -> Call | None:
         return None
 
 
+def _place(call: Call, turns: Turns | None) -> Context:
+    """What is current while the library works on the call."""
+    told: Context = call.recorder.guarded("noted", lambda: call.context, noted, turns, call.context)
+    return told
+
+
 def _is_told(recorder: Recorder, current: Context) -> bool:
     """Whether silence is asked for in this context, and not by a span of others that never comes here."""
     if not any(current.get(key) for key in _SILENCE):
@@ -325,7 +337,7 @@ def _is_told(recorder: Recorder, current: Context) -> bool:
     return bool(current.get(COVERED)) or not recorder.is_untold(trace.get_current_span(current))
 
 
-def _by_name(parameters: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _by_name(parameters: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments by the names of their parameters; those that have none stand under `*`, in their order."""
     named = {**dict(zip(parameters, args, strict=False)), **kwargs}
     return {**named, "*": args[len(parameters) :]} if len(args) > len(parameters) else named
@@ -333,7 +345,10 @@ def _by_name(parameters: Sequence[str], args: tuple[Any, ...], kwargs: dict[str,
 
 def _is_session(value: Any) -> bool:
     """Whether it is a session of ours, and not one of the many clients that are called so."""
-    return hasattr(type(value), "end_session") and hasattr(type(value), "patch")
+    try:
+        return hasattr(type(value), "end_session") and hasattr(type(value), "patch")
+    except Exception:  # a class that raises when it is asked is none of ours
+        return False
 
 
 def _in_its_session(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

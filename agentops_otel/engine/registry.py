@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from agentops_otel.engine.call import Recorder
     from agentops_otel.engine.instrumentor import Instrumentor
+
+logger = logging.getLogger("agentops_otel")
 
 GROUP = "agentops_otel_instrumentor"
 """The entry point group: name = import name of the library, value = its Instrumentor class."""
@@ -122,5 +125,11 @@ class Registry:
             self._active[module.__name__] = instrumentor
             self._count_frameworks()
             instrumentor.instrument(recorder)
+            if instrumentor.missing and not instrumentor.found:
+                logger.warning(
+                    "calls of %s are not captured: this version of it has nothing that is known of it; "
+                    "`agentops-otel doctor` says which versions do",
+                    module.__name__,
+                )
         except Exception as error:
             recorder.faults.note(f"instrument.{module.__name__}", error)

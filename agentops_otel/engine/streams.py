@@ -10,8 +10,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from agentops_otel.engine.call import guard
 from agentops_otel.engine.reading import shaped
+from agentops_otel.faults import guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -79,7 +79,11 @@ class Watch:
             self.state = self.fold(self.state, shaped(chunk) if type(chunk) is dict else chunk, self.keep)
 
     passed = take
-    """What to do with each item that the reader gets."""
+    """What to do with each item that the reader gets. It is a guard: the reader gets the item whatever comes of it."""
+
+    def along(self, way: Callable[[Any], Any], chunks: Any) -> Any:
+        """The chunks as they are heard on this `way`; as they are, where that cannot be."""
+        return self.call.recorder.guarded("along", lambda: chunks, way, chunks)
 
     def _over(self) -> None:
         """What was told of below the call ends before it."""
@@ -87,19 +91,19 @@ class Watch:
         if close is not None:
             self.call.recorder.guarded("closed", lambda: None, close)
 
-    @guard
+    @guard("engine")
     def exhausted(self) -> None:
         """The stream came to its end."""
         self._over()
         self.call.finish(self.state)
 
-    @guard
+    @guard("engine")
     def failed(self, error: BaseException) -> None:
         """The stream broke."""
         self._over()
         self.call.fail(error, self.state)
 
-    @guard
+    @guard("engine")
     def closed(self) -> None:
         """The reader closed the stream: early, after the last chunk it wanted, or because of an error of its own."""
         if self.reading or not self.call.is_open:
@@ -112,7 +116,7 @@ class Watch:
             self._over()
             self.call.finish(self.state, complete=False)
 
-    @guard
+    @guard("engine")
     def __del__(self) -> None:
         self._over()
         if self.call.is_open:
@@ -244,7 +248,9 @@ def _iter(method: Any) -> Any:
         watcher = vars(self).get(WATCH)
         # A stream that is its own iterator is read through __next__; what the library or a subclass reads
         # within its own reading is read already.
-        return chunks if watcher is None or watcher.reading or chunks is self else watcher.iterate(chunks)
+        if watcher is None or watcher.reading or chunks is self:
+            return chunks
+        return watcher.along(watcher.iterate, chunks)
 
     return __iter__
 
@@ -254,7 +260,9 @@ def _aiter(method: Any) -> Any:
     def __aiter__(self: Any) -> Any:
         chunks = method(self)
         watcher = vars(self).get(WATCH)
-        return chunks if watcher is None or watcher.reading or chunks is self else watcher.aiterate(chunks)
+        if watcher is None or watcher.reading or chunks is self:
+            return chunks
+        return watcher.along(watcher.aiterate, chunks)
 
     return __aiter__
 

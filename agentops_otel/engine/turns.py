@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from agentops_otel.engine.call import guard
 from agentops_otel.engine.streams import Watch, fold_of
+from agentops_otel.faults import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,13 @@ class Turns(Watch):
         super().take(chunk)
         self._arrived = self._ready = time.perf_counter()
 
+    @guard("engine")
     def passed(self, chunk: Any) -> None:
         """Take a chunk that the reader gets, unless it has been seen before: some never get to the reader."""
         if not self._seen:
             self.take(chunk)
 
+    @guard("engine")
     def seen(self, answer: Any) -> None:
         """Read a chunk, or a whole answer; one that the library goes through a second time is known already."""
         self._seen = True
@@ -57,7 +59,7 @@ class Turns(Watch):
             self.take(answer)
             self.call.first_chunk = None
 
-    @guard
+    @guard("engine")
     def failed(self, error: BaseException) -> None:
         """The library gave up: with this answer, or asking for the next one."""
         if self._ran and self.state is not None:

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.conventions.plain import error_type
+from agentops_otel.faults import guard
 from agentops_otel.sessions.inheritance import within
 from agentops_otel.sessions.processor import AGENT_KEY
 
@@ -250,6 +251,7 @@ class _Run:
         self.within: Context | None = None
         """The context that is current while the function runs."""
         self.keeps_session = True
+        self.faults = ground.faults
         self._ground = ground
         self._kind = kind
         self._settings = settings
@@ -281,9 +283,9 @@ class _Run:
 
     def passed(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments for the function: `session=` is for us, unless the function takes it."""
-        if self.keeps_session or "session" not in kwargs:
-            return kwargs
-        return {name: value for name, value in kwargs.items() if name != "session"}
+        if not self.keeps_session:
+            kwargs.pop("session", None)  # the dict is the wrapper's own
+        return kwargs
 
     def answered(self, result: Any) -> Any:
         """Note what the function returned; return just that."""
@@ -303,6 +305,7 @@ class _Run:
                 self._ground.faults.note("decorators.answered", error)
         return result
 
+    @guard("decorators", nullcontext)
     def step(self) -> AbstractContextManager[None]:
         """One step: the span is current within."""
         return nullcontext() if self.within is None else within(self.within)
@@ -311,8 +314,7 @@ class _Run:
         """The function raised."""
         try:
             if self.session is not None and self.session.is_running:
-                reason = f"{type(error).__name__}: {plain.described(error)}".rstrip(": ")
-                self.session.end_session(names.FAILURE, reason)
+                self.session.failed(error)
             if self.span is not None:
                 name = error_type(error)
                 self.span.set_attribute(names.ERROR_TYPE, name)
@@ -325,8 +327,11 @@ class _Run:
     def end(self) -> None:
         """The function is over."""
         span, self.span = self.span, None
-        if span is not None:
-            span.end()
+        try:
+            if span is not None:
+                span.end()
+        except Exception as fault:
+            self._ground.faults.note("decorators.end", fault)
         if self.session is not None and self.session.is_running:
             self.session.end_session(names.SUCCESS)
 

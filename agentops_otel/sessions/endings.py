@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -87,17 +88,20 @@ class Endings:
         if isinstance(error, KeyboardInterrupt):
             return names.INDETERMINATE, "Signal SIGINT"
         if error is not None:
-            return names.FAILURE, f"{type(error).__name__}: {plain.described(error)}".rstrip(": ")
+            return names.FAILURE, plain.reason(error)
         return names.INDETERMINATE, f"process exited (code {self.code}) without end_session"
 
     def _noted_exit(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
-        frame = inspect.currentframe()
+        with suppress(Exception):  # who ends says so to Python first of all
+            self._announce(inspect.currentframe(), args[0] if args else 0)
+        return wrapped(*args, **kwargs)
+
+    def _announce(self, frame: FrameType | None, code: Any) -> None:
         if frame is not None and threading.current_thread() is threading.main_thread():
             while frame.f_back is not None:
                 frame = frame.f_back
-            self._announced = (args[0] if args else 0, frame, frame.f_lasti)
-        return wrapped(*args, **kwargs)
+            self._announced = (code, frame, frame.f_lasti)
 
     def _terminated(self, number: int, frame: Any) -> None:
         del frame

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.conventions.attributes import write_request, write_response
@@ -55,16 +55,31 @@ def timestamp() -> str:
 
 @dataclass
 class Event:
-    """What all events have. Times are ISO 8601; an event without an end ends when it is recorded."""
+    """What all events have. Times are ISO 8601; an event without an end ends when it is recorded.
+
+    One without a beginning begins when it is made.
+    """
 
     event_type: str
     params: Any = None
     returns: Any = None
-    init_timestamp: str = field(default_factory=timestamp)
+    init_timestamp: str = field(default_factory=str)
     end_timestamp: str | None = None
     agent_id: Any = None
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     session_id: Any = None
+    fault: ClassVar[BaseException | None] = None
+    """What went wrong in us while it was made, if anything did."""
+
+    def __post_init__(self) -> None:
+        try:
+            self._complete()
+        except Exception as error:  # counted when it is recorded
+            self.fault = error  # type: ignore[misc] # of this one event
+
+    def _complete(self) -> None:
+        """Fill in what was not told."""
+        self.init_timestamp = self.init_timestamp or timestamp()
 
 
 @dataclass
@@ -114,7 +129,8 @@ class ErrorEvent(Event):
     message: Any = None
     """The same as `details`, as some examples call it."""
 
-    def __post_init__(self) -> None:
+    def _complete(self) -> None:
+        super()._complete()
         if self.message is not None and self.details is None:
             self.details = plain.described(self.message)
         if isinstance(self.exception, BaseException) and self.error_type is None:

@@ -13,12 +13,6 @@ from agentops_otel.conventions import names, plain
 if TYPE_CHECKING:
     from agentops_otel.accounting.tally import Part, Tally
 
-STATUS = {
-    names.SUCCESS: StatusCode.OK,
-    names.FAILURE: StatusCode.ERROR,
-    names.INDETERMINATE: StatusCode.UNSET,
-}
-"""The status of the root span for each end state."""
 _OTHER_WORDS = {
     "Fail": names.FAILURE,
     "Error": names.FAILURE,
@@ -67,6 +61,19 @@ def cost_text(cost: Decimal | None) -> str:
     if not cost:
         return "0.00"
     return str(cost.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP))
+
+
+STATUS = {
+    names.SUCCESS: StatusCode.OK,
+    names.FAILURE: StatusCode.ERROR,
+    names.INDETERMINATE: StatusCode.UNSET,
+}
+"""The status of the root span for each end state."""
+UNKNOWN: dict[str, Any] = {
+    **dict.fromkeys(("LLM calls", "Tool calls", "Actions", "Errors"), None),
+    **dict.fromkeys(("Duration", "Cost"), "unknown"),
+}
+"""The six figures where they cannot be told."""
 
 
 def analytics(tally: Tally, seconds: float, cost: Decimal | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
+from agentops_otel.faults import guard
 from agentops_otel.sessions.identity import session_id_of
 from agentops_otel.sessions.processor import SESSION_KEY
 
@@ -180,6 +181,12 @@ class Inheritance:
         except Exception as error:
             self._faults.note(f"inheritance.{path}", error)
 
+    @property
+    def faults(self) -> Faults:
+        """Where our own faults are counted."""
+        return self._faults
+
+    @guard("inheritance")
     def _carried(self) -> Any:
         """The calling context, if a session is in it that other threads should see."""
         if not self.on:
@@ -208,16 +215,17 @@ class Inheritance:
 
     def _popen(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
+        # The 11th positional parameter is env; who passes so many keeps what he passes.
+        told = self._told(kwargs.get("env")) if len(args) < _POPEN_ENV else None
+        return wrapped(*args, **kwargs) if told is None else wrapped(*args, **{**kwargs, "env": told})
+
+    @guard("inheritance")
+    def _told(self, given: Any) -> dict[Any, Any] | None:
+        """The environment of a child that joins the session, whatever else it was `given`."""
         session = self._session()
-        if session is not None:
-            given = kwargs.get("env")
-            # The 11th positional parameter is env; who passes so many keeps what he passes.
-            if len(args) < _POPEN_ENV:
-                kwargs = {
-                    **kwargs,
-                    "env": {**(os.environ if given is None else given), **_fitting(session.env(), given)},
-                }
-        return wrapped(*args, **kwargs)
+        if session is None:
+            return None
+        return {**(os.environ if given is None else given), **_fitting(session.env(), given)}
 
     def _process_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         session = self._session()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import uuid
 from datetime import datetime, timezone
@@ -10,28 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
-from agentops_otel.accounting.record import record_of
 from agentops_otel.accounting.tally import Tally, price_text
 from agentops_otel.conventions import names, plain
+from agentops_otel.faults import guard
 from agentops_otel.sessions import events, inheritance
 from agentops_otel.sessions.budget import Budget
-from agentops_otel.sessions.figures import STATUS, analytics, details, end_state_of, event_counts, tags_of
+from agentops_otel.sessions.figures import UNKNOWN, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
 from agentops_otel.sessions.html import Analytics, session_html
-from agentops_otel.sessions.identity import new_session_id, root_context_of, trace_id_of
+from agentops_otel.sessions.identity import new_session_id
 from agentops_otel.sessions.processor import SESSION_KEY, Books
+from agentops_otel.sessions.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from decimal import Decimal
     from types import TracebackType
 
-    from opentelemetry.trace import Span, SpanContext
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
 
     from agentops_otel.configuration import Configuration
+    from agentops_otel.faults import Faults
 
 logger = logging.getLogger("agentops_otel")
 
@@ -55,14 +58,13 @@ class Session:
         parent_span_id: int | None = None,
     ) -> None:
         self._ground = ground
-        self._parent_span_id = parent_span_id
         self.config = config
         self.inherited = inherited_session_id is not None
         self.shared = self.inherited
         """Whether other processes may contribute: then figures are taken from the store."""
         self.session_id = inherited_session_id or new_session_id()
         self.project_id = config.project_id
-        self.init_timestamp = events.timestamp()
+        self.init_timestamp = ground.faults.guarded("session.time", str, events.timestamp)
         self.end_timestamp: str | None = None
         self.end_state: str = names.INDETERMINATE
         self.end_state_reason: str | None = None
@@ -73,34 +75,24 @@ class Session:
         self.final_tally: Tally | None = None
         """What was counted when it ended."""
         self._outer: Context | None = None
-        self._root = self._start_root()
-        self._trace_id = self._root.get_span_context().trace_id
+        self._root = Root(ground, self.session_id, inherited=self.inherited, parent_span_id=parent_span_id)
+        self._root.begin(config.trace_name, self._tags)
+        self.session_id = self._root.session_id
+        self._trace_id = self._root.span_context.trace_id
         self.books = Books(self.session_id, budget=Budget.of(config))
-        self.context = otel_context.set_value(SESSION_KEY, self.books, trace.set_span_in_context(self._root, Context()))
+        self.context = otel_context.set_value(SESSION_KEY, self.books, self._root.context)
         self._open_books()
 
     # --- beginning -----------------------------------------------------------------------------------
 
-    def _start_root(self) -> Span:
-        if self.inherited:
-            return NonRecordingSpan(root_context_of(self.session_id, self._parent_span_id))
-        root = self._ground.start_root(self.session_id, self.config.trace_name, self._tags)
-        trace_id = root.get_span_context().trace_id
-        if trace_id and trace_id != trace_id_of(self.session_id):
-            # Somebody else's provider chooses the ids: then its trace is the session.
-            self.session_id = str(uuid.UUID(int=trace_id))
-            root.set_attribute(names.SESSION_ID, self.session_id)
-        return root
+    @property
+    def faults(self) -> Faults:
+        """Where our own faults are counted."""
+        return self._ground.faults
 
-    def _open_books(self) -> None:
-        try:
-            start = None
-            if not self.inherited and self._root.is_recording():
-                start = record_of(self._root)
-                start.attributes = dict(start.attributes)
-            self._ground.processor.opened(self._trace_id, self.books, start)
-        except Exception as error:
-            self._ground.faults.note("session.open", error)
+    @guard("session")
+    def _open_books(self, announce: bool = True) -> None:
+        self._ground.processor.opened(self._trace_id, self.books, self._root.record() if announce else None)
 
     def move(self, ground: Ground, config: Configuration, *, announce: bool) -> None:
         """Go on upon another ground; `announce` it there, if that has not seen it begin."""
@@ -108,14 +100,11 @@ class Session:
         self.books.budget = Budget.of(config)
         if config.trace_name is not None:
             self.rename(config.trace_name)
-        if announce:
-            self._open_books()
-        else:
-            ground.processor.opened(self._trace_id, self.books, None)
+        self._open_books(announce)
 
     def rename(self, name: str) -> None:
         """Give it another name, while it runs."""
-        self._root.update_name(plain.text(name))
+        self._root.rename(name)
 
     def withdraw(self) -> None:
         """Let it never have been: nothing of it is kept."""
@@ -123,6 +112,7 @@ class Session:
         self._ground.processor.closed(self._trace_id)
         self.deactivate()
 
+    @guard("session")
     def activate(self) -> None:
         """Make this the current session of the calling context."""
         current = otel_context.get_current()
@@ -130,6 +120,7 @@ class Session:
             self._outer = current
             otel_context.attach(self.context)
 
+    @guard("session")
     def deactivate(self) -> None:
         """Give the calling context back what was current before, if this session still is."""
         if self._outer is not None and otel_context.get_current() is self.context:
@@ -139,7 +130,7 @@ class Session:
     def after_fork(self) -> None:
         """In a forked child: the session goes on, the parent ends it."""
         self.inherited = self.shared = True
-        self._root = NonRecordingSpan(self._root.get_span_context())
+        self._root.after_fork()
 
     # --- passing it on -------------------------------------------------------------------------------
 
@@ -147,12 +138,13 @@ class Session:
         """The current span, if it is within this session; else its root."""
         return trace.get_current_span(self.parent()).get_span_context()
 
+    @guard("session", dict)
     def env(self) -> dict[str, str]:
         """The environment variables by which another process joins; subprocesses get them by themselves."""
         self.shared = True
-        here = self._here()
-        return inheritance.environment(self.session_id, here)
+        return inheritance.environment(self.session_id, self._here())
 
+    @guard("session", dict)
     def headers(self) -> dict[str, str]:
         """HTTP headers that carry the session: W3C `traceparent` and `baggage`, or what OTEL_PROPAGATORS names."""
         self.shared = True
@@ -160,6 +152,7 @@ class Session:
 
     # --- during --------------------------------------------------------------------------------------
 
+    @guard("session")
     def record(self, event: Any, flush_now: bool = False) -> None:
         """Record an ActionEvent, LLMEvent, ToolEvent or ErrorEvent as part of this session."""
         del flush_now
@@ -171,9 +164,8 @@ class Session:
         except TypeError as error:
             logger.warning("%s", error)
             return
-        except Exception as error:
-            self._ground.faults.note("session.record", error)
-            return
+        if event.fault is not None:
+            self.faults.note("events.init", event.fault)
         event.session_id = self.session_id
         agent_name = self._agents.get(str(event.agent_id))
         if agent_name is not None:
@@ -202,10 +194,12 @@ class Session:
     def tags(self, tags: Any) -> None:
         self.set_tags(tags)
 
+    @guard("session")
     def add_tags(self, tags: Any) -> None:
         """Append tags; those that are there stay once."""
         self._retag(self._tags + tags_of(tags))
 
+    @guard("session")
     def set_tags(self, tags: Any) -> None:
         """Replace all tags."""
         self._retag(tags_of(tags))
@@ -215,8 +209,9 @@ class Session:
             logger.warning("tags of the session %s stay as they are: it has ended", self.session_id)
             return
         self._tags = list(dict.fromkeys(tags))
-        self._root.set_attribute(names.TAGS, [plain.text(tag) for tag in self._tags])
+        self._root.tell({names.TAGS: self._tags})
 
+    @guard("session")
     def set_video(self, video: str) -> None:
         """Name a recording of the session: a URL, or a file, of which a copy is kept beside the store."""
         told = plain.described(video)
@@ -224,31 +219,36 @@ class Session:
         if keep is not None and "://" not in told and os.path.isfile(told):  # noqa: PTH113 - any text may come
             told = keep(told, self.session_id)
         self.video = plain.text(told)
-        self._root.set_attribute(names.VIDEO_URL, self.video)
+        self._root.tell({names.VIDEO_URL: self.video})
 
     @property
+    @guard("session", dict)
     def host_env(self) -> dict[str, Any]:
         """Basic facts of the machine; {} with `env_data_opt_out`."""
         return {} if self.config.env_data_opt_out else self._ground.host()
 
     @property
+    @guard("session")
     def session_url(self) -> str | None:
         """Where the session's page is, once the server has told it in an answer; None before, and without one."""
         return self._ground.url(self.session_id)
 
+    @guard("session", bool)
     def set_metadata(self, metadata: dict[str, Any], prefix: str) -> bool:
         """Put values on the root span, under `prefix.name`; False if the session has ended or they are no dict."""
         if not self.is_running or not isinstance(metadata, dict):
             return False
-        for name, value in metadata.items():
-            told = value if isinstance(value, (bool, int, float)) else plain.told(value)
-            self._root.set_attribute(f"{prefix}.{plain.described(name)}", told)
+        told = {
+            f"{prefix}.{plain.described(name)}": value if isinstance(value, (bool, int, float)) else plain.told(value)
+            for name, value in metadata.items()
+        }
+        self._root.tell(told)
         return True
 
     def create_agent(self, name: str, agent_id: Any = None) -> str:
         """An id for an agent, to be given to events as `agent_id`."""
         told = str(agent_id or uuid.uuid4())
-        self._agents[told] = plain.described(name)
+        self._agents[told] = self.faults.guarded("session.agent", lambda: told, plain.described, name)
         return told
 
     def patch(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -259,32 +259,33 @@ class Session:
 
     def _tally(self) -> Tally:
         """What is counted so far: here, or in the store where other processes take part."""
+        told = self.faults.guarded("session.tally", lambda: None, self._counted)
+        return self.books.tally if told is None else told
+
+    def _counted(self) -> Tally | None:
         ground = self._ground
-        try:
-            ground.processor.settle()
-            if self.shared and ground.stored is not None:
-                records = ground.stored(self.session_id)
-                if records is not None:
-                    return Tally.of(records)
-        except Exception as error:
-            ground.faults.note("session.tally", error)
-        return self.books.tally
+        ground.processor.settle()
+        records = ground.stored(self.session_id) if self.shared and ground.stored is not None else None
+        return None if records is None else Tally.of(records)
 
     @property
     def is_sampled(self) -> bool:
         """Whether its spans are recorded; nothing can be counted of a session that a sampler left out."""
-        return self.inherited or bool(self._root.get_span_context().trace_flags.sampled)
+        return self.inherited or bool(self._root.span_context.trace_flags.sampled)
 
     @property
+    @guard("session")
     def token_cost(self) -> Decimal | None:
         """What the session has cost so far in USD, exact; None where not one call has a known price."""
         return self._tally().cost if self.is_sampled else None
 
     @property
+    @guard("session", dict)
     def event_counts(self) -> dict[str, int]:
         """How many events of each kind were recorded, by the original's words."""
         return event_counts(self._tally())
 
+    @guard("session", lambda: Analytics(UNKNOWN))
     def get_analytics(self, detailed: bool = False) -> dict[str, Any]:
         """The figures so far, of all processes of the session, in the documented words; the session goes on.
 
@@ -295,6 +296,7 @@ class Session:
         return Analytics(told | details(tally) if detailed else told)
 
     @property
+    @guard("session", lambda: math.nan)
     def duration(self) -> float:
         """Seconds since it began; up to its end, if it has ended."""
         end = datetime.fromisoformat(self.end_timestamp) if self.end_timestamp else datetime.now(timezone.utc)
@@ -317,7 +319,7 @@ class Session:
         the process that it was inherited from; here it only comes to its end for this process, unless
         `for_all` is set: then this end state holds, until the owner says Success or Failure itself.
         """
-        state = end_state_of(end_state)
+        state = self.faults.guarded("session.state", lambda: None, end_state_of, end_state)
         if state is None:
             logger.warning(
                 "%r is no end state: use Success, Failure or Indeterminate. The session %s stays open",
@@ -332,37 +334,36 @@ class Session:
         if video is not None:
             self.set_video(video)
         self.end_state, self.end_state_reason = state, end_state_reason
-        try:
-            if self.inherited and for_all:
-                self._end_for_all()
-            self._close()
-        except Exception as error:
-            self._ground.faults.note("session.end", error)
+        if self.inherited and for_all:
+            self._end_for_all()
+        self._close()
         self.deactivate()
         self._ground.on_end(self)
+        return self._price()
+
+    @guard("session", lambda: "nan")
+    def _price(self) -> str:
         tally = self.final_tally
         return price_text(tally.cost if tally is not None and self.is_sampled else None)
 
+    @guard("session")
     def _end_for_all(self) -> None:
         attributes: dict[str, Any] = {names.SPAN_KIND: names.KIND_END, names.END_STATE: self.end_state}
         if self.end_state_reason is not None:
             attributes[names.END_STATE_REASON] = plain.text(str(self.end_state_reason))
         self._ground.tracer.start_span("end_session", context=self.context, attributes=attributes).end()
 
+    @guard("session")
     def _close(self) -> None:
-        self.final_tally = tally = self._tally()
-        self.end_timestamp = events.timestamp()
-        if not self.inherited:
-            attributes = tally.totals() | {names.END_STATE: self.end_state}
-            reason = self.end_state_reason
-            if reason is not None:
-                attributes[names.END_STATE_REASON] = plain.text(str(reason))
-            self._root.set_attributes(attributes)
-            if self.end_state != names.INDETERMINATE:
-                told = plain.text(str(reason)) if reason is not None and self.end_state == names.FAILURE else None
-                self._root.set_status(Status(STATUS[self.end_state], told))
-            self._root.end()
+        self.final_tally = self._tally()
+        self.end_timestamp = self.faults.guarded("session.time", lambda: None, events.timestamp)
+        self._root.end(self.end_state, self.end_state_reason, self.final_tally)
         self._ground.processor.closed(self._trace_id)
+
+    def failed(self, error: BaseException) -> None:
+        """End it as Failure, for this reason."""
+        reason = self.faults.guarded("session.reason", lambda: type(error).__name__, plain.reason, error)
+        self.end_session(names.FAILURE, reason)
 
     def __enter__(self) -> Session:
         """Make it current within the block."""
@@ -378,7 +379,7 @@ class Session:
             if error is None:
                 self.end_session(names.SUCCESS)
             else:
-                self.end_session(names.FAILURE, f"{type(error).__name__}: {plain.described(error)}".rstrip(": "))
+                self.failed(error)
         self.deactivate()
 
     async def __aenter__(self) -> Session:
