@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format docs matrix frameworks others install bench soak serve browser screenshots clean
+.PHONY: help demo test lint format docs matrix frameworks others install bench soak audit serve browser screenshots clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -49,7 +49,10 @@ install:         ## the package installed as its users do: how small it is, and 
 bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
 	@$(BIN)/python benchmarks/calls.py
 
-soak: $(VENV)/test.done    ## load with kills for 20 minutes, memory, and every fault there is
+audit: $(VENV)/audit.done  ## known vulnerabilities of what is depended upon; asks pypi.org
+	@$(BIN)/pip-audit --strict --progress-spinner off --skip-editable
+
+soak: $(VENV)/test.done    ## load with kills, ten minutes for each fault, memory, and every fault there is
 	@$(BIN)/python scripts/soak $(ARGS)
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/faults
 	@FAULTS_ALL=1 $(BIN)/python -m pytest -q -n auto tests/server/test_openapi.py tests/server/test_intake.py tests/cli/test_serve.py
