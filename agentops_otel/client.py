@@ -375,6 +375,7 @@ class Client:
         except Exception as error:
             self.faults.note("client.exit", error)
 
+    @guard("client")
     def warn_once(self, about: str, message: str) -> None:
         """Warn, the first time only."""
         if about not in self._warned:

@@ -125,7 +125,7 @@ class Registry:
             self._active[module.__name__] = instrumentor
             self._count_frameworks()
             instrumentor.instrument(recorder)
-            if instrumentor.missing and not instrumentor.found:
+            if instrumentor.targets and set(instrumentor.targets) <= set(instrumentor.missing):
                 logger.warning(
                     "calls of %s are not captured: this version of it has nothing that is known of it; "
                     "`agentops-otel doctor` says which versions do",

@@ -73,7 +73,7 @@ def plain_code(death: str) -> int:
 @pytest.mark.parametrize(("death", "state", "reason"), DEATHS.values(), ids=DEATHS.keys())
 def test_13_whatever_kills_it_each_session_is_kept_and_ends_truthfully(tmp_path, death, state, reason):
     process = start(BEGIN + SESSIONS + (KEPT if reason == WORDLESS else "") + death, tmp_path)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     begun = time.monotonic()
     assert process.returncode == plain_code(death), err
     found = stored(tmp_path)
@@ -131,7 +131,7 @@ agentops.end_session("Success")
 """,
         tmp_path,
     )
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     ((row, spans),) = stored(tmp_path)
     assert (row.end_state, row.is_running, row.actions, len(spans)) == ("Success", False, 2, 3)
@@ -170,7 +170,7 @@ sessions["shut down"].end_session("Success")
 """,
         tmp_path,
     )
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     found = {row.tags[0]: (row, spans) for row, spans in stored(tmp_path)}
@@ -202,7 +202,7 @@ raise KeyError("mine")
 """,
         tmp_path,
     )
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     expected = ["thread ZeroDivisionError", "SIGTERM", "SIGINT", "SIGUSR1", "excepthook KeyError"]
     assert out == f"{expected}\n"
@@ -229,7 +229,7 @@ time.sleep(20)
 """,
         tmp_path,
     )
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (-signal.SIGTERM if later == "chained" else 9, "mine\n"), err
     ((row, _),) = stored(tmp_path)
     assert row.end_state_reason == ("Signal SIGTERM" if later == "chained" else UNSAID.format(9))
@@ -253,7 +253,7 @@ assert there() == before, (before, there())
 """,
         tmp_path,
     )
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
 
 
@@ -261,7 +261,7 @@ def test_the_store_of_the_dead_can_be_written_at_once(tmp_path):
     """Nobody waits for a lock that a killed process held."""
     for _ in range(3):
         process = start(BEGIN + SESSIONS + KEPT + "os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     begun = time.monotonic()
     store = open_store(tmp_path / "sessions.db")
     try:

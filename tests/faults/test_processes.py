@@ -43,7 +43,7 @@ def test_18_what_forked_children_do_is_kept_once_and_the_owner_ends_the_session(
     """One that leaves by os._exit has no end of its own: what it made 0.1 s before is there."""
     with Collector() as collector:
         process = start(FORKS.format(leave=leave, endpoint=collector.url if to == "endpoint" else None), tmp_path)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         if to == "store":
             ((row, spans),) = stored(tmp_path)
@@ -236,7 +236,7 @@ def test_21_a_guest_that_is_killed_leaves_the_session_to_its_owner(tmp_path):
         "session.record(agentops.ActionEvent(action_type='of the survivor'))\nsession.end_session('Success', 'went on')",
     )
     process = start(owner, tmp_path)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     ((row, spans),) = stored(tmp_path)
     assert (row.end_state, row.end_state_reason, row.is_running) == ("Success", "went on", False)
