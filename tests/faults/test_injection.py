@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -243,7 +244,12 @@ def expected(program):
 
 
 def survive(function: FunctionType, kind: type[Exception], program: Program, **settings: Any) -> tuple[Any, Client]:
-    """What the program sees while this function raises, from before the start of the session to after its end."""
+    """What the program sees while this function raises; a session that stays current for that does so nowhere else."""
+    return copy_context().run(_survive, function, kind, program, **settings)
+
+
+def _survive(function: FunctionType, kind: type[Exception], program: Program, **settings: Any) -> tuple[Any, Client]:
+    """The same, from before the start of the session to after its end."""
     client = Client()
     client.faults.strict = False
     session = client.init(Configuration.read(isolated=True, log_summary=False, max_wait_time=300, **settings))
