@@ -97,8 +97,7 @@ class Client:
                     "to change it, end all sessions first",
                 )
             self._assumed = assumed
-            running = self.current(quiet=True)
-            if running is not None:
+            if (running := self.current(quiet=True)) is not None:
                 running.add_tags(tags)
                 return running
             if not self.config.auto_start_session:

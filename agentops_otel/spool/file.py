@@ -58,6 +58,8 @@ class SpoolFile:
         self.damaged = 0
         """Batches that could not be read any more."""
         self._held = Held(is_file=path is not None)
+        self._busy_until = 0.0
+        """Until then nobody waits for it again: another thread just did, in vain."""
 
     def close(self) -> None:
         """Close it; it is opened again at the next use."""
@@ -71,10 +73,14 @@ class SpoolFile:
             SpoolError: the file cannot be used.
         """
         with self._locked():
+            if time.monotonic() < self._busy_until:
+                raise SpoolError(f"{self.path}: database is locked")
             try:
                 return self._once(operation)
             except (sqlite3.Error, OSError) as error:
                 self._held.release()
+                if "locked" in str(error):
+                    self._busy_until = time.monotonic() + _BUSY_SECONDS
                 if self.path is None or not _is_damage(error):
                     raise SpoolError(f"{self.path}: {error}") from error
             try:
