@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
 .PHONY: help demo test lint format docs matrix frameworks others install bench soak audit serve browser screenshots clean
+.PHONY: help demo test lint format docs matrix frameworks others interop install bench soak serve browser screenshots clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -38,6 +39,9 @@ frameworks:      ## tests of the agent frameworks, each in an environment of its
 
 others:          ## tests beside other tools of observability, with web frameworks, workers and notebooks
 	@scripts/others $(ARGS)
+
+interop: $(VENV)/test.done ## genuine receivers: a collector, Jaeger, VictoriaTraces, Phoenix, MLflow
+	@$(BIN)/python scripts/interop $(ARGS)
 
 docs: $(VENV)/docs.done    ## the documentation, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet

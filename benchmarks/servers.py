@@ -1,7 +1,7 @@
 """Persisted spans per second beside Phoenix and MLflow from PyPI: same spans, same clients, one after the other.
 
     scripts/servers                                   (makes an environment for each peer, and runs this)
-    python benchmarks/servers.py --folder .venv-servers [--spans 51200] [--peer-spans 2560] [--only ours phoenix]
+    python benchmarks/servers.py --folder .venv-interop [--spans 51200] [--peer-spans 2560] [--only ours phoenix]
 
 Each server is started as its documents say, on loopback with SQLite files in a new directory, and is given one span
 first, which loads what is loaded once. Then two client processes post OTLP requests of 512 spans of about 1 KB, as
@@ -173,7 +173,7 @@ def measured(server, tools, spans):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument(
-        "--folder", type=Path, default=Path(".venv-servers"), help="where the environments of peers are"
+        "--folder", type=Path, default=Path(".venv-interop"), help="where the environments of peers are"
     )
     parser.add_argument("--spans", type=int, default=51_200)
     parser.add_argument("--peer-spans", type=int, default=2560)

@@ -1,0 +1,113 @@
+"""A session of a real program, sent to genuine receivers over HTTP and gRPC, and read back as each of them tells it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from interop.comparing import assert_told
+from interop.processes import eventually
+from interop.tools import GRPC, HTTP, TOOLS, Ours, Relay
+
+from agentops_otel.accounting.tally import Tally
+from agentops_otel.conventions import names
+
+ROWS = [(tool.name, protocol) for tool in TOOLS.values() for protocol in tool.protocols]
+rows = pytest.mark.parametrize(("tool", "protocol"), ROWS, indirect=["tool"], scope="session")
+
+
+def arrived(tool, session):
+    """The spans of a session once all of them are there, or what there is after a minute."""
+    eventually(lambda: len(tool.spans(session.trace_id)) >= len(session.records))
+    return tool.spans(session.trace_id)
+
+
+@rows
+def test_every_span_is_there_in_its_place_with_all_that_it_says(tool, protocol, played):
+    session = played(tool, protocol)
+    assert len(session.records) == 11
+    assert_told(session.records, arrived(tool, session), tool.told)
+
+
+@rows
+def test_what_it_has_comes_to_what_the_program_was_told(tool, protocol, played):
+    """End state, reason, tags, tokens and cost, from nothing but what the tool tells."""
+    session = played(tool, protocol)
+    seen = arrived(tool, session)
+    (root,) = [record for record in seen if record.is_session]
+    assert root.parent_id is None
+    assert root.attributes[names.END_STATE] == "Success"
+    assert root.attributes[names.END_STATE_REASON] == "In port before the storm."
+    tags = root.attributes[names.TAGS]
+    assert tags == tool.told.value(["interop", "sea trial"])
+    assert Decimal(repr(root.attributes[names.COST])) == session.cost == Decimal("0.00371057")
+    tally = Tally.of(seen)
+    assert tally.total.cost == session.cost
+    assert tally.total.tokens == session.figures["Tokens"]
+    assert (tally.llm_calls, tally.tool_calls, tally.actions, tally.errors) == (5, 2, 1, 2)
+    assert {record.session_id for record in seen} == {session.session}
+
+
+@pytest.mark.parametrize(("tool", "protocol"), [("collector", HTTP)], indirect=["tool"], scope="session")
+def test_a_collector_takes_the_start_of_a_session_as_a_log_record(tool, protocol, played):
+    """So that whoever reads a collector's logs knows of sessions that are killed before any span of theirs ends."""
+    session = played(tool, protocol)
+    records = [
+        record
+        for told in eventually(lambda: tool.lines("logs"))
+        for group in told["resourceLogs"]
+        for part in group["scopeLogs"]
+        for record in part["logRecords"]
+        if record["traceId"] == session.trace_id
+    ]
+    assert [record["eventName"] for record in records] == [names.SESSION_START]
+
+
+@pytest.mark.parametrize(
+    ("tool", "protocol"), [("phoenix", HTTP), ("phoenix", GRPC)], indirect=["tool"], scope="session"
+)
+def test_phoenix_counts_our_tokens_as_its_own(tool, protocol, played):
+    """It finds sessions, kinds and tokens by itself; embeddings are no part of what it sums."""
+    session = played(tool, protocol)
+    seen = arrived(tool, session)
+    calls = {
+        record.span_id: record
+        for record in session.records
+        if record.attributes.get(names.OPERATION_NAME) == names.CHAT
+    }
+    for record in seen:
+        if record.span_id in calls:
+            sent = calls[record.span_id].attributes
+            assert record.attributes.get("llm.token_count.prompt") == sent.get(names.INPUT_TOKENS)
+            assert record.attributes.get("llm.token_count.completion") == sent.get(names.OUTPUT_TOKENS)
+            assert record.attributes["llm.model_name"] == sent[names.REQUEST_MODEL]
+    told = tool.ask("/v1/projects/default/sessions", limit=100)["data"]
+    (found,) = [row for row in told if row["session_id"] == session.session]
+    assert [trace["trace_id"] for trace in found["traces"]] == [session.trace_id]
+    assert (found["token_count_prompt"], found["token_count_completion"]) == (118 + 171 + 1211, 19 + 46 + 31)
+
+
+@pytest.mark.parametrize(("tool", "protocol"), [("mlflow", HTTP)], indirect=["tool"], scope="session")
+def test_mlflow_counts_our_tokens_as_its_own(tool, protocol, played):
+    """It finds sessions, kinds, tokens and prices by itself."""
+    session = played(tool, protocol)
+    arrived(tool, session)
+    told = tool.trace(session.trace_id)
+    kept = told["trace_info"]["trace_metadata"]
+    assert kept["mlflow.trace.session"] == session.session
+    assert told["trace_info"]["state"] == "OK"
+    usage = json.loads(kept["mlflow.trace.tokenUsage"])
+    assert (usage["input_tokens"], usage["output_tokens"]) == (1541, 96)
+
+
+@pytest.mark.parametrize(("inwards", "onwards"), [(HTTP, GRPC), (GRPC, HTTP)])
+def test_a_collector_passes_a_session_on_to_our_server(start, played, inwards, onwards):
+    """As many programs, one collector and one server have it; nothing is lost or changed between them."""
+    ours = start(Ours)
+    relay = start(Relay, ours, onwards)
+    session = played(relay, inwards)
+    assert_told(session.records, arrived(ours, session), ours.told)
+    told = ours.ask(f"/v2/sessions/{session.session}")
+    assert (told["end_state"], told["tags"]) == ("Success", ["interop", "sea trial"])
+    assert Decimal(str(told["cost"])) == session.cost
