@@ -17,7 +17,6 @@ _MICROSECOND: Final = 1000
 _SERVICE_NAME: Final = "service.name"
 _SAFE: Final = 2**53 - 1
 """JavaScript knows whole numbers up to here; larger ones are told as text."""
-_SAMPLED: Final = 1
 _OPEN: Final = "the span has not ended"
 
 
@@ -78,7 +77,6 @@ def _span(record: SpanRecord, process: str) -> dict[str, Any]:
     return {
         "traceID": record.trace_id,
         "spanID": record.span_id,
-        "flags": _SAMPLED,
         "operationName": record.name,
         "references": list(_references(record)),
         "startTime": record.start_time // _MICROSECOND,

@@ -139,7 +139,6 @@ async def test_a_span_to_the_letter(store, got):
     assert trace["spans"][1] == {
         "traceID": TRACE,
         "spanID": call.span_id,
-        "flags": 1,
         "operationName": "chat gpt-4o",
         "references": [
             {"refType": "CHILD_OF", "traceID": TRACE, "spanID": ROOT_ID},

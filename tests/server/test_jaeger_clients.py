@@ -157,7 +157,6 @@ SPAN = having(
         ),
         "tags": PAIRS,
         "warnings": TEXTS,
-        "flags": WHOLE,
     }
 )
 PROCESSES = {"type": "object", "additionalProperties": having({"serviceName": TEXT, "tags": PAIRS})}
