@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
-
-from agentops_otel.accounting.tally import Tally
-from agentops_otel.conventions import names
 
 
 class As:
@@ -16,7 +12,7 @@ class As:
     `without` are the fields of a record that it does not tell.
     """
 
-    def __init__(self, value=lambda value: value, nanoseconds=1, without=()):
+    def __init__(self, value=lambda value: value, nanoseconds=0, without=()):
         self.value = value
         self.nanoseconds = nanoseconds
         self.without = set(without)
@@ -43,6 +39,7 @@ def assert_told(sent, seen, told: As) -> None:
         if "events" not in told.without:
             assert [event["name"] for event in other.events] == [event["name"] for event in record.events]
             for event, again in zip(record.events, other.events, strict=True):
+                assert abs(again["timestamp"] - event["timestamp"]) <= told.nanoseconds
                 assert lost(event["attributes"], again["attributes"], told) == {}
 
 
@@ -57,18 +54,3 @@ def is_same(value, other):
     if isinstance(value, (list, tuple)):
         return isinstance(other, (list, tuple)) and len(value) == len(other) and all(map(is_same, value, other))
     return type(value) is type(other) and value == other
-
-
-def figures(records):
-    """What a session comes to, from its spans alone: as its own program was told when it ended."""
-    (root,) = [record for record in records if record.is_session]
-    tally = Tally()
-    for record in sorted(records, key=lambda record: record.end_time):
-        tally.add(record)
-    return {
-        "end state": root.attributes[names.END_STATE],
-        "reason": root.attributes[names.END_STATE_REASON],
-        "tags": list(root.attributes[names.TAGS]),
-        "cost": Decimal(str(root.attributes[names.COST])),
-        "tally": tally,
-    }

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from browsers import chromium, paint
-from interop.conftest import play
+from interop.playing import play
 from interop.processes import eventually
 from interop.tools import HTTP, MLflow, Phoenix
 from selenium.webdriver.support.ui import WebDriverWait

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import httpx
 import pytest
 from interop.comparing import assert_told
-from interop.conftest import play
+from interop.playing import play
 from interop.processes import eventually
 from interop.tools import HTTP, Jaeger, Ours, VictoriaTraces, jaeger_records
 from otlp_requests import PROTOBUF, protobuf_request

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from interop.comparing import assert_told
 from interop.processes import eventually
-from interop.tools import GRPC, HTTP, TOOLS, Ours, Relay
+from interop.tools import GRPC, HTTP, TOOLS, Collector, Ours, Relay
 
 from agentops_otel.accounting.tally import Tally
 from agentops_otel.conventions import names
@@ -99,6 +102,9 @@ def test_mlflow_counts_our_tokens_as_its_own(tool, protocol, played):
     assert told["trace_info"]["state"] == "OK"
     usage = json.loads(kept["mlflow.trace.tokenUsage"])
     assert (usage["input_tokens"], usage["output_tokens"]) == (1541, 96)
+    # Its own prices come to ours; it knows nothing of what a tool costs.
+    priced = json.loads(kept["mlflow.trace.cost"])["total_cost"]
+    assert priced == pytest.approx(float(session.cost - Decimal("0.0025")), rel=1e-6)
 
 
 @pytest.mark.parametrize(("inwards", "onwards"), [(HTTP, GRPC), (GRPC, HTTP)])
@@ -111,3 +117,12 @@ def test_a_collector_passes_a_session_on_to_our_server(start, played, inwards, o
     told = ours.ask(f"/v2/sessions/{session.session}")
     assert (told["end_state"], told["tags"]) == ("Success", ["interop", "sea trial"])
     assert Decimal(str(told["cost"])) == session.cost
+
+
+def test_the_collectors_settings_in_the_documentation_are_settings(start, tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "interop.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r'```yaml title="collector.yaml"\n(.*?)```', page, re.DOTALL)
+    (tmp_path / "collector.yaml").write_text(shown, encoding="utf-8")
+    command = [start(Collector).folder / "collector", "validate", "--config", tmp_path / "collector.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
