@@ -12,7 +12,8 @@ import pytest
 from interop.comparing import assert_told
 from interop.playing import play
 from interop.processes import eventually
-from interop.tools import HTTP, Jaeger, Ours, VictoriaTraces, jaeger_records
+from interop.telling import jaeger_records
+from interop.tools import HTTP, Jaeger, Ours, VictoriaTraces
 from otlp_requests import PROTOBUF, protobuf_request
 
 from agentops_otel.conventions import names
