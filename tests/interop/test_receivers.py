@@ -8,6 +8,7 @@ import subprocess
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from interop.comparing import assert_told
 from interop.processes import eventually
@@ -89,6 +90,20 @@ def test_phoenix_counts_our_tokens_as_its_own(tool, protocol, played):
     (found,) = [row for row in told if row["session_id"] == session.session]
     assert [trace["trace_id"] for trace in found["traces"]] == [session.trace_id]
     assert (found["token_count_prompt"], found["token_count_completion"]) == (118 + 171 + 1211, 19 + 46 + 31)
+    # Its own prices come to ours but for the tool, the embeddings, and what writing 20 tokens to a cache costs more than
+    # reading them as plain input: 3.75 and 3 USD for a million.
+    less = Decimal("0.0025") + Decimal("0.00000082") + 20 * Decimal("0.00000075")
+    assert phoenix_cost(tool, session.session) == pytest.approx(float(session.cost - less), rel=1e-6)
+
+
+def phoenix_cost(tool, session_id):
+    """What Phoenix says that a session cost, which it tells over GraphQL alone."""
+    query = "{ projects { edges { node { sessions(first: 100) { edges { node { sessionId costSummary { total { cost } } } } } } } } }"
+    answer = httpx.post(f"http://127.0.0.1:{tool.http}/graphql", json={"query": query}, timeout=30).json()
+    sessions = [
+        row["node"] for project in answer["data"]["projects"]["edges"] for row in project["node"]["sessions"]["edges"]
+    ]
+    return next(row["costSummary"]["total"]["cost"] for row in sessions if row["sessionId"] == session_id)
 
 
 @pytest.mark.parametrize(("tool", "protocol"), [("mlflow", HTTP)], indirect=["tool"], scope="session")
