@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -132,6 +134,34 @@ def test_a_collector_passes_a_session_on_to_our_server(start, played, inwards, o
     told = ours.ask(f"/v2/sessions/{session.session}")
     assert (told["end_state"], told["tags"]) == ("Success", ["interop", "sea trial"])
     assert Decimal(str(told["cost"])) == session.cost
+
+
+KILLED = """
+import sys, time
+import agentops_otel as agentops
+session = agentops.init(endpoint=sys.argv[1], tags=["killed"], log_summary=False)
+print(session.session_id, flush=True)
+time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("onwards", [HTTP, GRPC])
+def test_a_session_that_is_killed_is_known_behind_a_collector(start, onwards, tmp_path):
+    """Not one of its spans has ended: all that is known of it came as a log record."""
+    ours = start(Ours)
+    relay = start(Relay, ours, onwards)
+    environment = {**os.environ, "AGENTOPS_STORE": str(tmp_path / "program.db")}
+    command = [sys.executable, "-c", KILLED, relay.endpoint(HTTP)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as program:
+        session = program.stdout.readline().strip()
+        try:
+            told = eventually(lambda: ours.ask(f"/v2/sessions/{session}"))
+        finally:
+            program.kill()
+    assert told is not None
+    assert (told["tags"], told["end_state"]) == (["killed"], "Indeterminate")
+    (start_record,) = ours.spans(session.replace("-", ""))
+    assert start_record.end_time is None
 
 
 def test_the_collectors_settings_in_the_documentation_are_settings(start, tmp_path):
