@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint format docs matrix frameworks others install bench soak audit serve browser screenshots clean
-.PHONY: help demo test lint format docs matrix frameworks others interop install bench soak serve browser screenshots clean
+.PHONY: help demo test lint format docs matrix frameworks others interop install bench soak audit serve browser screenshots clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
