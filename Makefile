@@ -52,7 +52,7 @@ install:         ## the package installed as its users do: how small it is, and 
 bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured here
 	@$(BIN)/python benchmarks/calls.py
 
-audit: $(VENV)/audit.done  ## known vulnerabilities of what is depended upon; asks pypi.org
+audit: $(VENV)/audit.done  ## known vulnerabilities of what is depended upon
 	@$(BIN)/pip-audit --strict --progress-spinner off --skip-editable
 
 soak: $(VENV)/test.done    ## load with kills, ten minutes for each fault, memory, and every fault there is
