@@ -14,7 +14,8 @@ from agentops_otel.engine import Arguments, Operation, listed, read, read_text
 _MODEL_METHODS = {"chat", "achat", "complete", "acomplete"}
 _QUESTIONS = {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}
 _ENGINES = {"BaseQueryEngine", "BaseChatEngine"}
-_OWN_STEPS = ("BaseWorkflowAgent.", "AgentWorkflow.")
+_SEVERAL = "AgentWorkflow."
+_OWN_STEPS = ("BaseWorkflowAgent.", _SEVERAL)
 
 
 def _text(told: Any) -> str | None:
@@ -25,9 +26,17 @@ def _text(told: Any) -> str | None:
     return next((text for path in paths if (text := read_text(told, path))), None)
 
 
+def _messages(told: Any) -> list[Message]:
+    return [
+        Message(str(read(item, "role.value", "user")), [Text(text)]) for item in listed(told) if (text := _text(item))
+    ]
+
+
 def _asked(told: Arguments) -> Content:
     given = told["arguments"]
-    start = given.get("start_event")
+    start, history = given.get("start_event"), _messages(read(given.get("ev"), "input"))
+    if history:  # of an agent whose turn it is
+        return Content(history)
     places = [given.get("str_or_query_bundle"), given.get("message"), read(start, "user_msg"), read(start, "input")]
     said = next((text for place in places if place is not None and (text := _text(place))), None)
     return Content([Message("user", [Text(said)])] if said else ())
@@ -110,15 +119,20 @@ MODEL = Operation(
     name=names.CHAT,
     request=_model,
     response=lambda result: Response(model=read_text(result, "raw.model"), usage=_usage(result)),
-    content=lambda told: Content(
-        [
-            Message(str(read(item, "role.value", "user")), [Text(text)])
-            for item in listed(told["arguments"].get("messages"))
-            if (text := _text(item))
-        ]
-    ),
+    content=lambda told: Content(_messages(told["arguments"].get("messages"))),
     output=_answered,
 )
+
+
+def whose_turn(method: str, told: Arguments) -> str | None:
+    """The agent that this step of a workflow of several agents prepares; None for all other steps."""
+    prepares = method == f"{_SEVERAL}setup_agent"
+    return read_text(told["arguments"].get("ev"), "current_agent_name") if prepares else None
+
+
+def in_a_turn(method: str) -> bool:
+    """Whether this is a step of a workflow of several agents, which is a part of the turn of one of them."""
+    return method.startswith(_SEVERAL) and not method.endswith(".run")
 
 
 def kind(method: str, told: Arguments, parent: str) -> tuple[Operation | None, str | None]:

@@ -6,14 +6,17 @@ Clients tell of the model calls; LlamaIndex's own word counts only for a model t
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel_instrumentors import _llama_index_spans as spans
 
-from agentops_otel.engine import Instrumentor, Operation, Runs, Sent, Server
+from agentops_otel.engine import Arguments, Instrumentor, Operation, Runs, Sent, Server
 
 if TYPE_CHECKING:
-    from agentops_otel.engine import Recorder
+    from collections.abc import Hashable
+
+    from agentops_otel.engine import Recorder, Run
 
 _DISPATCHER = "llama_index.core.instrumentation:get_dispatcher"
 
@@ -29,6 +32,8 @@ class LlamaIndexInstrumentor(Instrumentor):
     def __init__(self) -> None:
         super().__init__()
         self.runs = Runs()
+        # The agent whose turn it is, by the run of a workflow of several agents.
+        self._turns: weakref.WeakKeyDictionary[Run, str] = weakref.WeakKeyDictionary()
         self._listener: Any = None
 
     @classmethod
@@ -72,12 +77,35 @@ class LlamaIndexInstrumentor(Instrumentor):
         """A method is called."""
         told = {"instance": instance, "arguments": bound.arguments}
         # The id is that of the method and 36 characters of its own.
-        operation, told["name"] = spans.kind(run_id[:-37], told, parent or "")
+        method = run_id[:-37]
+        operation, told["name"] = spans.kind(method, told, parent or "")
         sent = None if operation is None else Sent(operation, told, Server(""), self.library)
-        run = self.runs.begin(recorder, run_id, parent, sent, model=operation is spans.MODEL)
+        above = self._turn(recorder, parent, method, told) if spans.in_a_turn(method) else parent
+        run = self.runs.begin(recorder, run_id, above, sent, model=operation is spans.MODEL)
         if run is not None:
             # What a coroutine does may end in another context.
             run.enter(current=not _in_a_coroutine())
+
+
+    def _turn(self, recorder: Recorder, workflow: str | None, method: str, told: Arguments) -> Hashable:
+        """The run of the agent whose turn it is: it began with its first step, and ends where another one's begins."""
+        turn, name, above = (workflow,), spans.whose_turn(method, told), self.runs.get(workflow)
+        if above is not None and name is not None and name != self._turns.get(above):
+            self.runs.finish(recorder, turn, None)
+            self._turns[above] = name
+            sent = Sent(spans.AGENT, {**told, "name": name}, Server(""), self.library)
+            self.runs.begin(recorder, turn, workflow, sent)
+        return workflow if self.runs.get(turn) is None else turn
+
+    def finish(self, recorder: Recorder, run_id: str, answer: Any) -> None:
+        """A method has returned; with a workflow of several agents, the last turn is over."""
+        self.runs.finish(recorder, (run_id,), answer)
+        self.runs.finish(recorder, run_id, answer)
+
+    def fail(self, recorder: Recorder, run_id: str, error: BaseException) -> None:
+        """A method has raised."""
+        self.runs.fail(recorder, (run_id,), error)
+        self.runs.fail(recorder, run_id, error)
 
 
 def _in_a_coroutine() -> bool:
@@ -100,10 +128,10 @@ def _listener(told_to: LlamaIndexInstrumentor) -> Any:
             told_to.told(told_to.begin, id_, parent_id, instance, bound_args)
 
         def span_exit(self, id_: str, *_: Any, result: Any = None, **__: Any) -> None:
-            told_to.told(told_to.runs.finish, id_, result)
+            told_to.told(told_to.finish, id_, result)
 
         def span_drop(self, id_: str, *_: Any, err: Any = None, **__: Any) -> None:
-            told_to.told(told_to.runs.fail, id_, err)
+            told_to.told(told_to.fail, id_, err)
 
         def new_span(self, *_: Any, **__: Any) -> None:
             """None are kept here."""

@@ -88,19 +88,62 @@ invoke_agent calculator
     assert not len(runs(watched))
 
 
+def a_team(model, **more):
+    told = {"llm": model, "tools": [multiply], "streaming": False}
+    first = FunctionAgent(name="a", description="a", can_handoff_to=["b"], **told)
+    second = FunctionAgent(name="b", description="b", **told)
+    return AgentWorkflow(agents=[first, second], root_agent="a", **more)
+
+
+HAND_OVER = ("handoff", {"to_agent": "b", "reason": "x"})
+
+
 async def test_agents_that_hand_over(watched, answering):
-    model = answering(completion("", ("handoff", {"to_agent": "b", "reason": "x"})), completion())
-    told = {"llm": model, "streaming": False}
-    first = FunctionAgent(name="a", description="a", can_handoff_to=["b"], tools=[multiply], **told)
-    second = FunctionAgent(name="b", description="b", tools=[multiply], **told)
-    await AgentWorkflow(agents=[first, second], root_agent="a").run("x")
+    model = answering(completion("", CALL), completion("", HAND_OVER), completion("", CALL, CALL), completion())
+    await a_team(model).run("x")
     assert tree(watched.spans) == snapshot("""\
 invoke_workflow AgentWorkflow
-  chat gpt-4o-mini 100->10 tokens $0.000021
-  execute_tool handoff
-  chat gpt-4o-mini 100->10 tokens $0.000021\
+  invoke_agent a
+    chat gpt-4o-mini 100->10 tokens $0.000021
+    execute_tool multiply
+    chat gpt-4o-mini 100->10 tokens $0.000021
+    execute_tool handoff
+  invoke_agent b
+    chat gpt-4o-mini 100->10 tokens $0.000021
+    execute_tool multiply
+    execute_tool multiply
+    chat gpt-4o-mini 100->10 tokens $0.000021\
 """)
-    assert totals(watched.session) == (2, 200, 20)
+    assert totals(watched.session) == (4, 400, 40)
+    last = next(span for span in watched.spans if span.name == "invoke_agent b")
+    assert "done" in last.attributes[names.OUTPUT_MESSAGES]
+    assert '"role":"user","parts":[{"type":"text","content":"x"}]' in last.attributes[names.INPUT_MESSAGES]
+    assert not len(runs(watched))
+
+
+async def test_workflows_of_agents_at_once_are_beside_each_other(watched, answering):
+    teams = [a_team(answering(completion("", HAND_OVER), completion())) for _ in range(2)]
+    await asyncio.gather(*(team.run("x") for team in teams))
+    shown = [line.strip().split(" gpt")[0] for line in tree(watched.spans).splitlines()]
+    one = ["invoke_workflow AgentWorkflow", "invoke_agent a", "chat", "execute_tool handoff", "invoke_agent b", "chat"]
+    assert shown == one * 2
+    assert not len(runs(watched))
+
+
+async def test_an_agent_of_several_that_fails(watched, answering):
+    model = answering(completion("", HAND_OVER), Answer.json({"error": {"message": "no"}}, status=401))
+    with pytest.raises(Exception, match="401"):
+        await a_team(model).run("x")
+    assert tree(watched.spans) == snapshot("""\
+invoke_workflow AgentWorkflow ERROR openai.AuthenticationError
+  invoke_agent a
+    chat gpt-4o-mini 100->10 tokens $0.000021
+    execute_tool handoff
+  invoke_agent b ERROR openai.AuthenticationError
+    chat gpt-4o-mini ERROR openai.AuthenticationError\
+""")
+    assert watched.session.get_analytics()["Errors"] == 1
+    assert not len(runs(watched))
 
 
 async def test_a_workflow_of_ones_own_and_an_agent_in_a_tool(watched, answering):
