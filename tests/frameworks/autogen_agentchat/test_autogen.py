@@ -6,6 +6,7 @@ import asyncio
 
 import openai
 import pytest
+from agentops_otel_instrumentors import autogen_agentchat as instrumentor
 from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Handoff, Response
 from autogen_agentchat.conditions import HandoffTermination, MaxMessageTermination, TextMentionTermination
@@ -463,6 +464,19 @@ invoke_agent guide
 """)
 
 
+async def test_a_fault_in_reading_is_ours_alone(watched, local, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_messages", lambda _: 1 / 0)
+    monkeypatch.setattr(instrumentor, "_parts", lambda _: 1 / 0)
+    watched.client.faults.strict = False
+    assert (await AssistantAgent("guide", local("sunny")).run(task="x")).messages[-1].content == "sunny"
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide
+  chat 20->7 tokens\
+""")
+    assert watched.client.faults.counts == snapshot({"engine.content": 2, "engine.output": 2})
+    watched.client.faults.counts.clear()
+
+
 @pytest.mark.parametrize("task", [None, [TextMessage(content="x", source="user")], TextMessage(content="", source="u")])
 async def test_tasks_of_any_form(watched, local, task):
     assert (await AssistantAgent("guide", local("x")).run(task=task)).messages[-1].content == "x"
@@ -513,6 +527,7 @@ def test_beside_spans_of_others_each_call_counts_once(tmp_path, first, second):
         run_program(PROGRAM.format(first=first, second=second), tmp_path, provider, PYTHONWARNINGS="ignore")
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls, row.errors) == (2, 1, 0)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.00070"))
     assert tree([span for span in spans if not span.is_session]) == snapshot("""\
 invoke_workflow team
   invoke_agent guide

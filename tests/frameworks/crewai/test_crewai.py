@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from types import SimpleNamespace
 
 import pytest
-from crewai import Agent, Crew, Process, Task
+from crewai import LLM, Agent, Crew, Process, Task
 from crewai.flow.flow import Flow, listen, start
 from crewai.tools import tool
 from inline_snapshot import snapshot
@@ -18,7 +19,7 @@ from trees import tree
 
 from agentops_otel import ToolEvent
 from agentops_otel.conventions import names
-from agentops_otel.demo import bodies
+from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
 
 SCRAPE_IN_FLOW = "openai/test-flow-crew-spans-in-same-trace-3c7460d2.json"
@@ -163,6 +164,87 @@ def test_tools_in_parallel(watched, answering, run_async):
     ]
     assert sorted(used) == ['{"url":"x"}', '{"url":"y"}']
     assert totals(watched.session) == (2, 200, 20)
+
+
+@ways
+async def test_a_stream(watched, answering, way):
+    answering(
+        *[Answer.sse(streams.chat_chunks(json.loads(item.body))) for item in (completion("", CALL), completion())]
+    )
+    crew = scraping(llm=LLM(model=MODEL, stream=True))
+    crew.stream = True
+    streaming = await way(crew)
+    if hasattr(streaming, "__aiter__") and way is not _kickoff:
+        told = [chunk.content async for chunk in streaming]
+    else:
+        told = await asyncio.to_thread(lambda: [chunk.content for chunk in streaming])
+    assert "".join(told).endswith("done")
+    assert streaming.result.raw == "done"
+    assert tree(watched.spans) == snapshot("""\
+invoke_workflow quotes
+  task scrape
+    invoke_agent Website Scraper
+      chat gpt-4.1-nano 100->10 tokens $0.000014
+      execute_tool scrape_website
+      chat gpt-4.1-nano 100->10 tokens $0.000014\
+""")
+    assert totals(watched.session) == (2, 200, 20)
+
+
+def test_a_model_that_streams_within_a_crew_that_does_not(watched, answering):
+    answering(
+        *[Answer.sse(streams.chat_chunks(json.loads(item.body))) for item in (completion("", CALL), completion())]
+    )
+    assert scraping(llm=LLM(model=MODEL, stream=True)).kickoff().raw == "done"
+    assert totals(watched.session) == (2, 200, 20)
+
+
+def test_a_call_that_the_client_tries_again_is_one(watched, answering):
+    answering(Answer.json({"error": {"message": "busy"}}, status=500), completion())
+    scraping(llm=LLM(model=MODEL, max_retries=1)).kickoff()
+    assert totals(watched.session) == (1, 100, 10)
+
+
+def test_a_tool_may_return_anything(watched, answering):
+    @tool("scrape_website")
+    def odd(url: str) -> object:
+        """Scrape."""
+        return Odd()
+
+    told = {}
+    for how in ("watched", "alone"):
+        if how == "alone":
+            watched.client.registry.uninstrument()
+        answering(completion("", CALL), completion())
+        try:
+            told[how] = scraping(tools=[odd]).kickoff().raw
+        except Exception as error:
+            told[how] = (type(error), str(error))
+    assert told["watched"] == told["alone"]
+    assert "execute_tool scrape_website" in tree(watched.spans)
+    watched.client.registry.instrument(watched.client.recorder)
+
+
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched):
+    started = asyncio.Event()
+
+    class Endless(Flow):
+        @start()
+        async def wait(self):
+            started.set()
+            await asyncio.sleep(30)
+
+    task = asyncio.ensure_future(Endless().kickoff_async())
+    await started.wait()
+    watched.client._end_all("Indeterminate", "the program ended")
+    assert tree(watched.all) == snapshot("""\
+session Indeterminate $0.00
+  invoke_workflow Endless abandoned
+    task wait abandoned\
+""")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    runs(watched).close()
 
 
 def test_an_agent_that_asks_an_agent(watched, answering):
@@ -384,6 +466,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, other):
         )
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.000028"))
     assert sorted(span.name for span in spans if not span.is_session) == snapshot(
         [
             "chat gpt-4.1-nano",

@@ -19,7 +19,7 @@ from trees import tree
 
 from agentops_otel import ToolEvent
 from agentops_otel.conventions import names
-from agentops_otel.demo.provider import Provider
+from agentops_otel.demo.provider import Answer, Provider
 
 CLAUDE = "anthropic/testmodels-test-litellm-reasoning-model-has-expected-attribu-a87ac064.json"
 DOG = "openai/testmodels-test-openai-server-model-with-chatmessage-image-u-b694ef7f.json"
@@ -43,8 +43,8 @@ def gpt():
     """A model that asks the provider of the test."""
     made = []
 
-    def model():
-        made.append(OpenAIModel("gpt-4o", client_kwargs={"max_retries": 0}))
+    def model(max_retries=0):
+        made.append(OpenAIModel("gpt-4o", client_kwargs={"max_retries": max_retries}))
         return made[-1]
 
     yield model
@@ -209,6 +209,17 @@ invoke_agent guide ERROR smolagents.utils.AgentGenerationError
     assert watched.session.get_analytics()["Errors"] == 1
 
 
+def test_a_call_that_the_client_tries_again_is_one(watched, answering, gpt):
+    answering(Answer.json({"error": {"message": "busy"}}, status=500), completion("", DONE))
+    guide(gpt(max_retries=1)).run("x")
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide
+  chat gpt-4o 100->10 tokens $0.00035
+  execute_tool final_answer\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+
+
 def test_an_agent_that_takes_too_many_steps(watched, answering, gpt):
     answering(completion("", WEATHER), completion("I give up."))
     guide(gpt(), max_steps=1).run("x")
@@ -279,6 +290,18 @@ def test_a_reader_that_leaves(watched, answering, gpt):
     assert trace.get_current_span() is before
     assert tree(watched.spans).splitlines()[0] == "invoke_agent guide abandoned"
     assert totals(watched.session) == (1, 100, 10)
+
+
+def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering, gpt):
+    answering(completion("", WEATHER))
+    steps = guide(gpt()).run("x", stream=True)
+    next(steps)
+    watched.client._end_all("Indeterminate", "the program ended")
+    told = tree(watched.all).splitlines()
+    assert told[0].startswith("session Indeterminate")
+    assert told[1] == "  invoke_agent guide abandoned"
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):  # as smolagents' own generator does
+        steps.close()
 
 
 def test_a_run_that_is_interrupted(watched, answering, gpt):
@@ -357,6 +380,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, first, s
         run_program(PROGRAM.format(first=first, second=second), tmp_path, provider)
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (1, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (100, 10, snapshot("0.00035"))
     assert [span.name for span in spans if not span.is_session] == snapshot(
         ["invoke_agent guide", "chat gpt-4o", "execute_tool final_answer"]
     )
