@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import agents
@@ -30,7 +31,7 @@ from trees import tree
 
 from agentops_otel import ToolEvent
 from agentops_otel.conventions import names
-from agentops_otel.demo import bodies
+from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
 
 FAILING = "openai/test-function-tool-exception-24d8d75d.json"
@@ -279,6 +280,54 @@ invoke_agent Guide
     assert totals(watched.session) == (2, 200, 20)
 
 
+def waiting():
+    """A tool that waits, and the event that tells when it does."""
+    started = asyncio.Event()
+
+    @function_tool
+    async def wait() -> str:
+        """Wait."""
+        started.set()
+        await asyncio.sleep(30)
+
+    return wait, started
+
+
+@pytest.mark.parametrize("way", [run, stream])
+async def test_a_run_that_is_cancelled(watched, answering, chats_of, way):
+    wait, started = waiting()
+    call = completion("", ("wait", {}))
+    answering(call if way is run else Answer.sse(streams.chat_chunks(json.loads(call.body))))
+    async with chats_of() as model:
+        task = asyncio.ensure_future(way(Agent(name="Hasty", tools=[wait], model=model), "x"))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.1)  # what the SDK runs beside it ends a moment later
+    shown = [line.partition(" ERROR")[0] for line in tree(watched.spans).splitlines()]
+    assert shown == ["invoke_agent Hasty", "  chat gpt-4o 100->10 tokens $0.00035", "  execute_tool wait"]
+    assert not len(instrumentor._PROCESSOR.runs)
+
+
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering, chats_of):
+    wait, started = waiting()
+    answering(completion("", ("wait", {})))
+    async with chats_of() as model:
+        task = asyncio.ensure_future(run(Agent(name="Endless", tools=[wait], model=model), "x"))
+        await started.wait()
+        watched.client._end_all("Indeterminate", "the program ended")
+        told = tree(watched.all)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert told == snapshot("""\
+session Indeterminate $0.00035
+  invoke_agent Endless abandoned
+    chat gpt-4o 100->10 tokens $0.00035
+    execute_tool wait abandoned\
+""")
+
+
 async def test_custom_spans_are_tasks_and_named_traces_workflows(watched, answering, chats_of):
     answering(completion())
     async with chats_of() as model:
@@ -349,6 +398,44 @@ async def test_nothing_is_told_after_uninstrument(watched, answering, chats_of):
     watched.client.registry.instrument(watched.client.recorder)
 
 
+class Odd:
+    def __repr__(self):
+        raise ValueError("no")
+
+
+async def test_a_tool_may_return_anything(watched, answering, chats_of):
+    @function_tool
+    def odd() -> object:
+        """Odd."""
+        return Odd()
+
+    told = {}
+    for how in ("watched", "alone"):
+        if how == "alone":
+            watched.client.registry.uninstrument()
+        answering(completion("", ("odd", {})), completion())
+        async with chats_of() as model:
+            try:
+                told[how] = (await run(Agent(name="Guide", tools=[odd], model=model), "x")).final_output
+            except Exception as error:
+                told[how] = (type(error), str(error))
+    assert told["watched"] == told["alone"]
+    assert "execute_tool odd" in tree(watched.spans)
+    watched.client.registry.instrument(watched.client.recorder)
+
+
+async def test_a_fault_of_ours_is_not_the_agents(watched, answering, chats_of, monkeypatch):
+    monkeypatch.setattr(instrumentor._PROCESSOR, "_begin", lambda *_: 1 / 0)
+    monkeypatch.setattr(instrumentor._PROCESSOR, "_completed", lambda *_: 1 / 0)
+    watched.client.faults.strict = False
+    answering(completion("", ("get_weather", {"city": "Rome"})), completion())
+    async with chats_of() as model:
+        assert (await run(Agent(name="Guide", tools=[get_weather], model=model), "x")).final_output == "done"
+    assert totals(watched.session) == (2, 200, 20)
+    assert set(watched.client.faults.counts) == {"engine.run"}
+    watched.client.faults.counts.clear()
+
+
 class Elsewhere:
     """A processor of the user's."""
 
@@ -397,12 +484,18 @@ agentops.end_session("Success")
 """
 
 
+OTHERS = {
+    "openinference": "from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor as Other\n"
+    "Other().instrument(exclusive_processor=False)",
+    "openllmetry": "from opentelemetry.instrumentation.openai_agents import OpenAIAgentsInstrumentor as Other\n"
+    "Other().instrument()",
+}
+
+
 @pytest.mark.parametrize("order", ["first", "second"])
-def test_beside_another_instrumentation_each_call_counts_once(tmp_path, order):
-    lines = [
-        "from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor as Other\nOther().instrument(exclusive_processor=False)",
-        "import agentops_otel as agentops\nagentops.init()",
-    ]
+@pytest.mark.parametrize("other", OTHERS)
+def test_beside_another_instrumentation_each_call_counts_once(tmp_path, other, order):
+    lines = [OTHERS[other], "import agentops_otel as agentops\nagentops.init()"]
     first, second = lines if order == "first" else lines[::-1]
     with Provider([completion("", ("get_weather", {"city": "Rome"})), completion()]) as provider:
         run_program(
@@ -414,6 +507,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, order):
         )
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.00070"))
     assert sorted(span.name for span in spans if not span.is_session) == snapshot(
         ["chat gpt-4o-mini", "chat gpt-4o-mini", "execute_tool get_weather", "invoke_agent Guide"]
     )
