@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 
 import pytest
+from agentops_otel_instrumentors import agno as instrumentor
 from agno.agent import Agent
 from agno.metrics import MessageMetrics
 from agno.models.base import Model
@@ -27,6 +29,7 @@ from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer, Provider
 
 MULTIPLY = "openai/test-agent-arun-streaming-with-tools-f0439831.json"
+COORDINATED = "openai/team-coordinate-run-ca514302.json"
 DISCUSSION = "openai/test-team-discussion-8a33f5a3.json"
 
 
@@ -109,6 +112,48 @@ invoke_workflow Discussion
   chat gpt-4o-mini 1164->232 tokens $0.0003138\
 """)
     assert totals(watched.session) == (recording.calls, recording.input_tokens, recording.output_tokens)
+
+
+async def test_a_recorded_team_that_is_coordinated(watched, recorded):
+    def tool_named(name):
+        def look(symbol: str, num_stories: int = 10) -> str:
+            return f"{name} of {symbol}"
+
+        look.__name__ = name
+        return look
+
+    looks = ("get_income_statements", "get_key_financial_ratios", "get_analyst_recommendations", "get_company_news")
+    finance = Agent(
+        id="finance-agent", name="Finance Agent", model=chat("gpt-4o-mini"), tools=[*map(tool_named, looks)]
+    )
+    web = Agent(id="web-agent", name="Web Agent", model=chat("gpt-4o-mini"))
+    recording = recorded(COORDINATED)
+    await _run(Team(name="Team", model=chat("gpt-4o-mini"), members=[web, finance]), "What of NVIDIA?")
+    assert tree(watched.spans) == snapshot("""\
+invoke_workflow Team
+  chat gpt-4o-mini 616->82 tokens $0.0001416
+  execute_tool delegate_task_to_member
+  invoke_agent Finance Agent
+    chat gpt-4o-mini 598->52 tokens $0.0001209
+    execute_tool get_income_statements
+    execute_tool get_key_financial_ratios
+    chat gpt-4o-mini 6244->478 tokens $0.0012234
+  execute_tool delegate_task_to_member
+  invoke_agent Finance Agent
+    chat gpt-4o-mini 592->58 tokens $0.0001236
+    execute_tool get_analyst_recommendations
+    execute_tool get_company_news
+    chat gpt-4o-mini 5382->877 tokens $0.0013335
+  chat gpt-4o-mini 2140->1180 tokens $0.001029\
+""")
+    assert totals(watched.session) == (recording.calls, recording.input_tokens, recording.output_tokens)
+    asked, used = {}, {}
+    for span in watched.spans:
+        if span.name.startswith("execute_tool"):
+            used[span.attributes[names.TOOL_CALL_ID]] = span.attributes[names.TOOL_NAME]
+        for message in json.loads(span.attributes.get(names.OUTPUT_MESSAGES, "[]")) if "chat" in span.name else ():
+            asked |= {part["id"]: part["name"] for part in message["parts"] if part["type"] == "tool_call"}
+    assert used == asked
 
 
 @ways
@@ -336,6 +381,20 @@ async def test_a_tool_may_return_anything(watched, answering):
     assert len(watched.spans) == 4
 
 
+@ways
+async def test_a_fault_in_reading_is_ours_alone(watched, monkeypatch, way):
+    monkeypatch.setattr(instrumentor, "_messages", lambda _: 1 / 0)
+    monkeypatch.setattr(instrumentor, "_said", lambda _: 1 / 0)
+    watched.client.faults.strict = False
+    assert (await way(Agent(name="guide", model=Local("sunny")))).content in {"sunny", None}
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide
+  chat local 20->7 tokens\
+""")
+    assert watched.client.faults.counts == {"engine.content": 2, "engine.output": 1}
+    watched.client.faults.counts.clear()
+
+
 @pytest.mark.parametrize("told", ["", ["x"], {"a": 1}, Message(role="user", content="x"), [Message(role="user")]])
 async def test_input_of_any_form(watched, told):
     assert (await _run(Agent(name="guide", model=Local("x")), told)).content == "x"
@@ -357,9 +416,12 @@ agentops.end_session("Success")
 """
 OURS = "import agentops_otel as agentops\nagentops.init()"
 THEIRS = "from openinference.instrumentation.agno import AgnoInstrumentor as Other\nOther().instrument()"
+OPENLLMETRY = "from opentelemetry.instrumentation.agno import AgnoInstrumentor as Other\nOther().instrument()"
 
 
-@pytest.mark.parametrize(("first", "second"), [(OURS, THEIRS), (THEIRS, OURS)], ids=["first", "second"])
+@pytest.mark.parametrize(
+    ("first", "second"), [(OURS, THEIRS), (THEIRS, OURS), (OURS, OPENLLMETRY), (OPENLLMETRY, OURS)]
+)
 def test_beside_another_instrumentation_each_call_counts_once(tmp_path, first, second):
     with Provider([completion("", ("get_weather", {"city": "Rome"})), completion()]) as provider:
         run_program(
@@ -371,6 +433,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, first, s
         )
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.00070"))
     assert tree([span for span in spans if not span.is_session]) == snapshot("""\
 invoke_agent guide
   chat gpt-4o 100->10 tokens $0.00035

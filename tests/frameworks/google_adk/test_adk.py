@@ -239,6 +239,18 @@ invoke_workflow guide ERROR
     assert watched.session.get_analytics()["Errors"] == 1
 
 
+async def test_a_call_that_the_client_tries_again_is_one(watched, answering):
+    retrying = types.HttpOptions(retry_options=types.HttpRetryOptions(attempts=2, initial_delay=0.01))
+    model = answering(failed(503), answered("done"))
+    await run(guide(model, generate_content_config=types.GenerateContentConfig(http_options=retrying)))
+    assert tree(watched.spans) == snapshot("""\
+invoke_workflow guide
+  invoke_agent guide
+    generate_content gemini-2.5-flash 100->10 tokens $0.000055\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+
+
 class Own(BaseLlm):
     """A model in this process."""
 

@@ -498,6 +498,18 @@ async def test_a_tool_may_return_anything(watched):
     assert len(watched.spans) == 4
 
 
+@ways
+async def test_a_fault_of_ours_is_not_the_agents(watched, monkeypatch, way):
+    monkeypatch.setattr(instrumentor, "_begin", lambda *_: 1 / 0)
+    monkeypatch.setattr(instrumentor._RUNS, "finish", lambda *_: 1 / 0)
+    watched.client.faults.strict = False
+    calls = model(calling(("get_weather", {"location": "Rome"})), "done")
+    answer = await way(create_agent(calls, [get_weather], name="agent"), ask("x"))
+    assert "done" in str(answer)
+    assert set(watched.client.faults.counts) == {"engine.run"}
+    watched.client.faults.counts.clear()
+
+
 @pytest.mark.parametrize("told", [None, 3, object(), {"messages": 3}, {"messages": [object(), None, 4]}, [b"x"]])
 async def test_chains_may_take_and_return_anything(watched, told):
     assert RunnableLambda(lambda given: given).invoke(told) is told

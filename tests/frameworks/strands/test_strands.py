@@ -19,7 +19,7 @@ from trees import tree
 
 from agentops_otel import ToolEvent
 from agentops_otel.conventions import names
-from agentops_otel.demo.provider import Provider
+from agentops_otel.demo.provider import Answer, Provider
 
 ROME = {"city": "Rome"}
 WEATHER = ("weather", ROME)
@@ -189,6 +189,16 @@ invoke_agent guide ERROR
     assert watched.session.get_analytics()["Errors"] == 1
 
 
+def test_a_call_that_the_client_tries_again_is_one(watched, answering):
+    busy = Answer.json({"error": {"message": "busy"}}, status=500)
+    guide(answering(busy, streamed("It is sunny."), max_retries=1))("x")
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide 100->10 tokens
+  chat gpt-4o 100->10 tokens $0.00035\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+
+
 class Own(Model):
     """A model in this process."""
 
@@ -270,6 +280,27 @@ async def test_a_run_that_is_cancelled(watched, answering):
     assert "invoke_agent guide" in tree(watched.spans)
 
 
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering):
+    running = asyncio.Event()
+
+    @tool
+    async def slow(city: str) -> str:
+        """Wait."""
+        running.set()
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(guide(answering(streamed("", ("slow", ROME))), tools=[slow]).invoke_async("x"))
+    await running.wait()
+    watched.session.end_session("Success")
+    assert tree(watched.all) == snapshot("""\
+session Success $0.00035
+chat gpt-4o 100->10 tokens $0.00035\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def test_spans_of_the_users_within_a_tool_are_below_it(watched, answering):
     @tool
     def look(city: str) -> str:
@@ -337,6 +368,7 @@ def test_a_whole_program_counts_each_call_once(tmp_path, first, second):
         run_program(PROGRAM.format(first=first, second=second), tmp_path, provider)
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.00070"))
     assert [line.split(" $")[0] for line in tree(span for span in spans if not span.is_session).splitlines()] == [
         "invoke_agent guide 200->20 tokens",
         "  chat gpt-4o 100->10 tokens",
