@@ -55,18 +55,23 @@ def _request(arguments: Arguments) -> Request:
     return about
 
 
+def _field(answer: Any, name: str, before: str) -> Any:
+    """A field by its name in mcp 2; by the older one only where there is no other, for fastmcp warns of that."""
+    return read(answer, name if hasattr(answer, name) else before)
+
+
 def _response(answer: Any) -> Response:
     """A tool that failed says so in an answer that is no error of the protocol; an error carries a code."""
     code = read(answer, "code")
     if code is not None:
         return Response(error=str(code), more={names.RPC_STATUS: str(code)})
-    failed = read(answer, "is_error") is True or read(answer, "isError") is True
+    failed = _field(answer, "is_error", "isError") is True
     return Response(error=names.TOOL_ERROR if failed else None)
 
 
 def _output(answer: Any) -> ToolResult:
     """What a tool answered: its structured result, else its texts."""
-    told = read(answer, "structured_content") or read(answer, "structuredContent")
+    told = _field(answer, "structured_content", "structuredContent")
     blocks = listed(read(answer, "content"))
     texts = [read(block, "text") for block in blocks]
     if told is not None:

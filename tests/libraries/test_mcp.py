@@ -10,13 +10,15 @@ from importlib.metadata import version
 
 import mcp
 import pytest
+from agentops_otel_instrumentors import mcp as instrumentor
 from conftest import Watched
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from recorded import mcp_answers
 from replay import RECORDINGS
 
 from agentops_otel.conventions import names
-from agentops_otel.demo.provider import Answer, Provider
+from agentops_otel.demo.provider import Provider
 
 # FastMCP of mcp 1 has settings that today's pydantic-settings warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:Field 'lifespan' has an incomplete definition")
@@ -214,27 +216,6 @@ def test_servers_of_mcp_1_are_captured(watched):
     assert watched.session.get_analytics()["Tool calls"] == 1
 
 
-def _answers(recording, asked):
-    """The recorded answers by their method, with the id that today's client gives its request."""
-    by_method = {}
-    for exchange in recording["exchanges"]:
-        if "/mcp" in exchange["request"]["url"]:
-            body = json.loads(exchange["request"]["body"])
-            by_method[body["method"]] = exchange["response"]
-
-    def answer(request):
-        if request.method != "POST" or request.body["method"] not in by_method:
-            return Answer(status=405)
-        asked.append(request.body)
-        told = by_method[request.body["method"]]
-        body = re.sub(r'"id":\d+', f'"id":{json.dumps(request.body.get("id"))}', told["body"], count=1)
-        if request.body["method"] == "initialize":  # an older client does not know the recorded version
-            body = body.replace("2025-11-25", request.body["params"]["protocolVersion"])
-        return Answer(status=told["status"], headers=told["headers"], body=body)
-
-    return answer
-
-
 async def _talk(url):
     if IS_NEW:
         async with mcp.Client(url, mode="legacy") as client:
@@ -252,11 +233,30 @@ async def _talk(url):
         return await session.call_tool("ask_question", {"question": "What is it?"})
 
 
+class Older:
+    """An answer of mcp 2 under fastmcp, which warns of the names that mcp 1 had."""
+
+    content = ()
+    is_error = False
+    structured_content = None
+
+    @property
+    def isError(self):  # noqa: N802 - its name
+        raise AssertionError("asked for an older name")
+
+    structuredContent = isError  # noqa: N815 - its name
+
+
+def test_of_an_answer_of_mcp_2_no_older_name_is_asked():
+    assert instrumentor._response(Older()).error is None
+    assert instrumentor._output(Older()) is not None
+
+
 def test_recording(watched: Watched):
     if not RECORDED.exists():
         pytest.skip("the recordings are not beside this checkout")
     asked = []
-    with Provider(_answers(json.loads(RECORDED.read_text()), asked)) as provider:
+    with Provider(mcp_answers(json.loads(RECORDED.read_text()), asked)) as provider:
         result = asyncio.run(_talk(f"{provider.url}/mcp"))
     assert list(_ours(watched)) == ["initialize", "tools/list", "tools/call ask_question"]
     span = _ours(watched)["tools/call ask_question"]
