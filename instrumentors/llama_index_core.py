@@ -86,7 +86,6 @@ class LlamaIndexInstrumentor(Instrumentor):
             # What a coroutine does may end in another context.
             run.enter(current=not _in_a_coroutine())
 
-
     def _turn(self, recorder: Recorder, workflow: str | None, method: str, told: Arguments) -> Hashable:
         """The run of the agent whose turn it is: it began with its first step, and ends where another one's begins."""
         turn, name, above = (workflow,), spans.whose_turn(method, told), self.runs.get(workflow)

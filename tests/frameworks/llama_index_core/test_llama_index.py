@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 
 import pytest
 from inline_snapshot import snapshot
-from llama_index.core import Document, MockEmbedding, SummaryIndex
+from llama_index.core import Document, MockEmbedding, SummaryIndex, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import MockLLM
+from llama_index.core.schema import TextNode
 from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
+from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai import OpenAI
 from opentelemetry import trace
 from programs import run as run_program
@@ -25,6 +28,7 @@ from agentops_otel.demo import bodies, streams
 from agentops_otel.demo.provider import Answer, Provider
 
 AGENTS = "openai/test-agents-and-tools-84aeb64a.json"
+PIPELINE = "openai/test-query-pipeline-80ac5211.json"
 pytestmark = pytest.mark.filterwarnings("ignore")  # LlamaIndex warns of its own fields
 
 
@@ -50,9 +54,9 @@ def answering():
     """`answering(answer, ...)`: a model whose provider gives these answers."""
     opened = []
 
-    def made(*answers, model="gpt-4o-mini"):
+    def made(*answers, model="gpt-4o-mini", max_retries=0):
         opened.append(Provider(list(answers)).start())
-        return OpenAI(model=model, api_base=opened[-1].openai_url, api_key="x", max_retries=0)
+        return OpenAI(model=model, api_base=opened[-1].openai_url, api_key="x", max_retries=max_retries)
 
     yield made
     for provider in opened:
@@ -194,6 +198,83 @@ invoke_agent calculator ERROR openai.AuthenticationError
     assert watched.session.get_analytics()["Errors"] == 1
 
 
+async def test_a_call_that_the_client_tries_again_is_one(watched, answering):
+    model = answering(Answer.json({"error": {"message": "busy"}}, status=500), completion(), max_retries=1)
+    await FunctionAgent(name="patient", tools=[multiply], llm=model, streaming=False).run("x")
+    assert totals(watched.session) == (1, 100, 10)
+
+
+class Odd:
+    def __repr__(self):
+        raise ValueError("no")
+
+
+async def test_a_tool_may_return_anything(watched, answering):
+    def multiply(a: int, b: int) -> object:
+        """Odd."""
+        return Odd()
+
+    told = {}
+    for how in ("watched", "alone"):
+        if how == "alone":
+            watched.client.registry.uninstrument()
+        model = answering(completion("", CALL), completion())
+        try:
+            told[how] = str(await FunctionAgent(name="one", tools=[multiply], llm=model, streaming=False).run("x"))
+        except Exception as error:
+            told[how] = (type(error), str(error))
+    assert told["watched"] == told["alone"]
+    assert "execute_tool multiply" in tree(watched.spans)
+    watched.client.registry.instrument(watched.client.recorder)
+
+
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering):
+    started = asyncio.Event()
+
+    async def wait() -> str:
+        """Wait."""
+        started.set()
+        await asyncio.sleep(30)
+
+    model = answering(completion("", ("wait", {})))
+    agents = [FunctionAgent(name="endless", description="x", tools=[wait], llm=model, streaming=False)]
+    running = AgentWorkflow(agents=agents).run("x")
+    await started.wait()
+    watched.client._end_all("Indeterminate", "the program ended")
+    assert tree(watched.all) == snapshot("""\
+session Indeterminate $0.000021
+  invoke_workflow AgentWorkflow abandoned
+    invoke_agent endless abandoned
+      chat gpt-4o-mini 100->10 tokens $0.000021
+      execute_tool wait abandoned\
+""")
+    await running.cancel_run()
+    with suppress(Exception, asyncio.CancelledError):
+        await running
+    runs(watched).close()
+
+
+def test_a_recorded_pipeline(watched, recorded):
+    recording = recorded(PIPELINE, 0, 1, 2, 4)  # between them Cohere's own client ranks
+    told = {"api_base": recording.provider.openai_url, "api_key": "x", "max_retries": 0}
+    given = json.loads(recording.exchanges[0]["request"]["body"])
+    model = OpenAI(model="gpt-3.5-turbo", **told)
+    index = VectorStoreIndex(
+        [TextNode(text=text) for text in given["input"]], embed_model=OpenAIEmbedding(model=given["model"], **told)
+    )
+    question = model.complete("Please generate a question about Paul Graham's life")
+    index.as_query_engine(llm=model).query(question.text)
+    assert tree(watched.spans) == snapshot("""\
+embeddings text-embedding-ada-002 21351->None tokens $0.0021351
+chat gpt-3.5-turbo 24->29 tokens $0.0000555
+invoke_workflow RetrieverQueryEngine
+  retrieval VectorIndexRetriever
+    embeddings text-embedding-ada-002 29->None tokens $0.0000029
+  chat gpt-3.5-turbo 2112->143 tokens $0.0012705\
+""")
+    assert totals(watched.session) == (recording.calls, recording.input_tokens, recording.output_tokens)
+
+
 def test_a_query(watched):
     index = SummaryIndex.from_documents([Document(text="hello", doc_id="d")], embed_model=MockEmbedding(4))
     index.as_query_engine(llm=MockLLM()).query("where?")
@@ -305,6 +386,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, other):
         run_program(PROGRAM.format(first=first, second=second, url=provider.openai_url), tmp_path, provider)
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, snapshot("0.000042"))
     assert sorted(span.name for span in spans if not span.is_session) == snapshot(
         ["chat gpt-4o-mini", "chat gpt-4o-mini", "execute_tool multiply", "invoke_agent calculator"]
     )
