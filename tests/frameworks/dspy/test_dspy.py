@@ -8,12 +8,13 @@ import uuid
 
 import dspy
 import pytest
+from agentops_otel_instrumentors import dspy as instrumentor
 from inline_snapshot import snapshot
 from opentelemetry import trace
 from programs import run as run_program
 from programs import stored
 from recorded import totals
-from scripted import completion, refusal
+from scripted import completion, refusal, streamed
 from trees import tree as told_tree
 
 from agentops_otel import ToolEvent
@@ -217,6 +218,54 @@ invoke_workflow Predict
 """)
 
 
+async def test_a_stream(watched, lm):
+    program = dspy.streamify(
+        dspy.Predict("question -> answer"),
+        stream_listeners=[dspy.streaming.StreamListener(signature_field_name="answer")],
+    )
+    # LiteLLM's streams tell of their usage only where it is asked for.
+    with dspy.context(lm=lm(streamed(fields(answer="It is sunny in Rome today."))), track_usage=True):
+        told = [item async for item in program(question="x")]
+    assert told[-1].answer == "It is sunny in Rome today."
+    assert tree(watched.spans) == snapshot("""\
+invoke_workflow Predict
+  chat gpt-4o 100->10 tokens $0.00035\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+
+
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched, lm):
+    started = asyncio.Event()
+
+    async def slow(city: str) -> str:
+        """Slow."""
+        started.set()
+        await asyncio.sleep(30)
+
+    with dspy.context(lm=lm(step("slow", city="Rome"))):
+        task = asyncio.ensure_future(dspy.ReAct("question -> answer", tools=[slow]).acall(question="x"))
+        await started.wait()
+        watched.client._end_all("Indeterminate", "the program ended")
+        assert tree(watched.all) == snapshot("""\
+session Indeterminate $0.00035
+task Predict
+  chat gpt-4o 100->10 tokens $0.00035\
+""")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@ways
+async def test_a_fault_in_reading_is_ours_alone(watched, lm, way, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_given", lambda _: 1 / 0)
+    watched.client.faults.strict = False
+    with dspy.context(lm=lm(completion(fields(answer="42")))):
+        assert (await way(dspy.Predict("question -> answer"), question="what?")).answer == "42"
+    assert totals(watched.session) == (1, 100, 10)
+    assert watched.client.faults.counts == {"engine.content": 1}
+    watched.client.faults.counts.clear()
+
+
 async def test_spans_of_the_users_within_a_tool_are_below_it(watched):
     def look(city: str) -> str:
         """Look."""
@@ -282,4 +331,5 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, first, s
         run_program(program, tmp_path, provider)
     ((row, spans),) = stored(tmp_path)
     assert row.llm_calls == 1
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (100, 10, snapshot("0.00035"))
     assert [span.name.replace("openai/", "") for span in spans if span.name.startswith("chat")] == ["chat gpt-4o"]
