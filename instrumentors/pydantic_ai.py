@@ -1,4 +1,4 @@
-"""Pydantic AI: its own spans of agents and tools, switched on; clients tell of the model calls.
+"""Pydantic AI: its own spans of agents, tools and embedders, switched on; clients tell of the model calls.
 
 Its own span of a model call is kept only where no client tells of that call.
 """
@@ -15,7 +15,7 @@ from agentops_otel.engine import AdoptingProvider, Instrumentor
 if TYPE_CHECKING:
     from agentops_otel.engine import Recorder
 
-_SWITCH = "pydantic_ai:Agent.instrument_all"
+_SWITCHED = ("Agent", "Embedder")
 
 
 class PydanticAIInstrumentor(Instrumentor):
@@ -25,7 +25,7 @@ class PydanticAIInstrumentor(Instrumentor):
     distribution = "pydantic-ai-slim"
     requires = ">=2.38,<3"
     emits = (frozenset({"pydantic", "ai"}),)
-    adopts = (names.CHAT, names.EXECUTE_TOOL, names.INVOKE_AGENT)
+    adopts = (names.CHAT, names.EMBEDDINGS, names.EXECUTE_TOOL, names.INVOKE_AGENT)
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,8 +39,7 @@ class PydanticAIInstrumentor(Instrumentor):
             self._settings.include_content = recorder.content
             return
         try:
-            from pydantic_ai import Agent  # noqa: PLC0415 - called when it has been imported
-            from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415
+            from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415 - it has been imported
 
             self._settings = InstrumentationSettings(
                 tracer_provider=self._provider,
@@ -49,12 +48,14 @@ class PydanticAIInstrumentor(Instrumentor):
                 include_binary_content=False,
                 include_model_request_parameters=False,
             )
-            if _chosen(Agent) is None:
-                Agent.instrument_all(self._settings)
-        except (ImportError, AttributeError, TypeError):
-            self.missing = [_SWITCH]
-        else:
-            self.found = [_SWITCH]
+        except (ImportError, TypeError):
+            self.missing = [f"pydantic_ai:{name}.instrument_all" for name in _SWITCHED]
+            return
+        self.found, self.missing = [], []
+        for name, switched in _switched().items():
+            if switched is not None and _chosen(switched) is None:
+                switched.instrument_all(self._settings)
+            (self.missing if switched is None else self.found).append(f"pydantic_ai:{name}.instrument_all")
 
     def uninstrument(self) -> None:
         """Switch them off, unless the program has chosen otherwise since. Agents that run now tell nothing more."""
@@ -62,19 +63,26 @@ class PydanticAIInstrumentor(Instrumentor):
         self._provider.recorder = None
         if self._settings is None:
             return
-        from pydantic_ai import Agent  # noqa: PLC0415
-
-        if _chosen(Agent) is self._settings:
-            Agent.instrument_all(False)
+        for switched in _switched().values():
+            if switched is not None and _chosen(switched) is self._settings:
+                switched.instrument_all(False)
         self._settings = None
 
 
-def _chosen(agent: Any) -> Any:
-    """What all agents are switched to, by the program or by us; None for nothing.
+def _switched() -> dict[str, Any]:
+    """The classes that have a switch for all of their kind, by name; None for one that this version has not."""
+    import pydantic_ai  # noqa: PLC0415 - it has been imported
+
+    found = {name: getattr(pydantic_ai, name, None) for name in _SWITCHED}
+    return {name: kind if hasattr(kind, "instrument_all") else None for name, kind in found.items()}
+
+
+def _chosen(switched: Any) -> Any:
+    """What all agents, or all embedders, are switched to, by the program or by us; None for nothing.
 
     There is no method to ask for it, and a choice of the program's stays.
     """
-    settings = [value for name, value in vars(agent).items() if "instrument" in name and _is_choice(value)]
+    settings = [value for name, value in vars(switched).items() if "instrument" in name and _is_choice(value)]
     return settings[0] if settings else None
 
 

@@ -241,7 +241,7 @@ class Older:
     structured_content = None
 
     @property
-    def isError(self):  # noqa: N802 - its name
+    def isError(self):
         raise AssertionError("asked for an older name")
 
     structuredContent = isError  # noqa: N815 - its name

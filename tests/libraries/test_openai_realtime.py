@@ -5,46 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import threading
-from contextlib import contextmanager
 
 import openai
 import pytest
 from agentops_otel_instrumentors._openai_realtime import Talk
 from inline_snapshot import snapshot
+from playing import playing
 from replay import RECORDINGS, compare
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import serve
 
 from agentops_otel.conventions import names
 
 # The client's own: websockets 17 wants to be used otherwise than it does.
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as:DeprecationWarning")
-
-
-@contextmanager
-def server(messages):
-    """A provider that says what was received in these messages, and listens where they were sent; the URL."""
-
-    def play(socket):
-        try:
-            for direction, data in messages:
-                if direction == "sent":
-                    socket.recv(timeout=10)
-                else:
-                    socket.send(data if isinstance(data, str) else json.dumps(data))
-            socket.recv(timeout=10)  # until the client closes
-        except (ConnectionClosed, TimeoutError):
-            pass
-
-    with serve(play, "127.0.0.1", 0) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{serving.socket.getsockname()[1]}"
-        finally:
-            serving.shutdown()
-            thread.join()
 
 
 def listen(client, messages):
@@ -100,7 +72,7 @@ XAI = [
 def test_a_recording_is_replayed(name, kind, watched):
     messages, expected = recorded(name)
     base, provider, model = REPLAYED[name]
-    with server(messages) as url:
+    with playing(messages) as url:
         if kind == "sync":
             with openai.OpenAI(api_key="k", base_url=base, websocket_base_url=url) as client:
                 listen(client, messages)
@@ -166,7 +138,7 @@ ANSWER = [
 
 def hear(watched, *events):
     messages = [("received", event) for event in events]
-    with server(messages) as url, openai.OpenAI(api_key="k", websocket_base_url=url) as client:
+    with playing(messages) as url, openai.OpenAI(api_key="k", websocket_base_url=url) as client:
         heard = listen(client, messages)
     return [event.type if hasattr(event, "type") else event for event in heard], watched.spans
 

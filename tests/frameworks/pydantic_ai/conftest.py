@@ -8,12 +8,14 @@ import boto3
 import openai
 import pytest
 from anthropic import AsyncAnthropic
+from cohere import AsyncClientV2
 from google.genai import Client
 from google.oauth2.credentials import Credentials
 from groq import AsyncGroq
 from mistralai.client import Mistral
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.bedrock import BedrockConverseModel
+from pydantic_ai.models.cohere import CohereModel
 from pydantic_ai.models.google import GoogleModel
 from pydantic_ai.models.groq import GroqModel
 from pydantic_ai.models.mistral import MistralModel
@@ -21,6 +23,7 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.models.snowflake import SnowflakeModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.bedrock import BedrockProvider
+from pydantic_ai.providers.cohere import CohereProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.groq import GroqProvider
 from pydantic_ai.providers.mistral import MistralProvider
@@ -43,6 +46,9 @@ async def model_of(kind, url, name):
     elif kind == "messages":
         async with AsyncAnthropic(api_key="x", base_url=url, max_retries=0) as client:
             yield AnthropicModel(name, provider=AnthropicProvider(anthropic_client=client))
+    elif kind == "v2.chat":
+        async with AsyncClientV2("x", base_url=url) as client:
+            yield CohereModel(name, provider=CohereProvider(cohere_client=client))
     elif kind == "groq":
         async with AsyncGroq(api_key="x", base_url=url, max_retries=0) as client:
             yield GroqModel(name, provider=GroqProvider(groq_client=client))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import openai
 import pytest
 from agentops_otel_instrumentors import pydantic_ai as instrumentor
 from inline_snapshot import snapshot
@@ -14,9 +15,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from programs import run as run_program
 from programs import stored
-from pydantic_ai import Agent, ModelHTTPError, ModelRetry
+from pydantic_ai import Agent, Embedder, ModelHTTPError, ModelRetry
+from pydantic_ai.embeddings import TestEmbeddingModel
+from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
+from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.test import TestModel
+from pydantic_ai.providers.openai import OpenAIProvider
 from recorded import totals
 from trees import tree
 
@@ -194,6 +199,40 @@ invoke_agent guide
     assert (told["LLM calls"], told["Tool calls"]) == (2, 1)
 
 
+async def test_an_embedder(watched):
+    told = {"object": "list", "model": "text-embedding-3-small", "usage": {"prompt_tokens": 4, "total_tokens": 4}}
+    answer = Answer.json({**told, "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.5]}]})
+    with Provider([answer]) as provider:
+        async with openai.AsyncOpenAI(api_key="x", base_url=provider.openai_url) as client:
+            model = OpenAIEmbeddingModel("text-embedding-3-small", provider=OpenAIProvider(openai_client=client))
+            await Embedder(model).embed_query("secret")
+    await Embedder(TestEmbeddingModel()).embed_documents(["secret", "words"])
+    assert tree(watched.spans) == snapshot("""\
+embeddings text-embedding-3-small 4->None tokens $0.00000008
+embeddings test 2->None tokens\
+""")
+    assert totals(watched.session)[0] == 2
+
+
+async def test_what_an_embedder_is_given_is_left_out_where_it_is_not_wanted(make_watched):
+    watched = make_watched(capture_content=False)
+    await Embedder(TestEmbeddingModel()).embed_documents(["secret", "words"])
+    assert "secret" not in str(watched.span.attributes)
+
+
+async def test_a_call_that_the_client_tries_again_is_one(watched):
+    answers = [Answer.json({"error": {"message": "busy"}}, status=500), completion()]
+    with Provider(answers) as provider:
+        async with openai.AsyncOpenAI(api_key="x", base_url=provider.openai_url, max_retries=1) as client:
+            model = OpenAIChatModel("gpt-4o", provider=OpenAIProvider(openai_client=client))
+            await Agent(model, name="guide").run("x")
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent guide
+  chat gpt-4o 100->10 tokens $0.00035\
+""")
+    assert totals(watched.session) == (1, 100, 10)
+
+
 def test_a_run_without_a_loop(watched):
     loop = asyncio.new_event_loop()  # else it makes one that nobody closes
     asyncio.set_event_loop(loop)
@@ -299,7 +338,7 @@ async def test_nothing_is_told_after_uninstrument(watched, chat_of):
     agent = Agent(model, name="guide")
     await agent.run("x")
     watched.client.registry.uninstrument()
-    assert instrumentor._chosen(Agent) is None
+    assert instrumentor._chosen(Agent) is instrumentor._chosen(Embedder) is None
     await agent.run("x")
     assert len(watched.spans) == 2
     watched.client.registry.instrument(watched.client.recorder)
