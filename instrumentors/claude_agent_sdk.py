@@ -32,6 +32,8 @@ class ClaudeAgentInstrumentor(Instrumentor):
     told_by = (frozenset({"claude", "agent"}), frozenset({"claude_agent_sdk"}))
     targets: ClassVar = {
         f"{turns.LIBRARY}:query": None,
+        # Others put theirs in the place of both, around this one.
+        f"{turns.LIBRARY}.query:query": None,
         f"{_CLIENT}.query": None,
         f"{_CLIENT}.receive_response": None,
         f"{_CLIENT}.receive_messages": None,

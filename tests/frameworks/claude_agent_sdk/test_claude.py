@@ -7,10 +7,13 @@ import gc
 
 import claude_agent_sdk
 import pytest
+from agentops_otel_instrumentors import _claude_turns as turns
 from claude_agent_sdk import AssistantMessage, ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
 from claude_process import INIT, MODEL, Scripted, model_used, result, said, text, used, uses
 from inline_snapshot import snapshot
 from opentelemetry import trace
+from programs import run as run_program
+from programs import stored
 from recorded import totals
 from trees import tree
 
@@ -245,6 +248,17 @@ async def test_nothing_is_told_after_uninstrument(watched):
     watched.client.registry.instrument(watched.client.recorder)
 
 
+@ways
+async def test_a_fault_in_reading_is_ours_alone(watched, way, monkeypatch):
+    monkeypatch.setattr(turns.Turn, "_begin", lambda *_: 1 / 0)
+    monkeypatch.setattr(turns.Turn, "_end", lambda *_: 1 / 0)
+    watched.client.faults.strict = False
+    assert (await way(TOOLS))[-1].result == "done"
+    assert tree(watched.spans).splitlines()[0].startswith("invoke_agent")
+    assert watched.client.faults.counts
+    watched.client.faults.counts.clear()
+
+
 async def test_prompts_that_are_generators_are_not_ours_to_read(watched):
     async def prompts():
         yield {"type": "user", "message": {"role": "user", "content": "x"}, "parent_tool_use_id": None}
@@ -278,3 +292,44 @@ async def test_a_name_and_a_bedrock_model(watched):
     (call,) = [span for span in watched.spans if span.name.startswith("chat")]
     assert call.attributes[names.PROVIDER_NAME] == "aws.bedrock"
     assert call.attributes[names.RESPONSE_MODEL] == MODEL
+
+
+PROGRAM = """
+import warnings
+warnings.simplefilter("ignore")
+{first}
+{second}
+import asyncio
+import claude_agent_sdk
+from claude_process import INIT, MODEL, Scripted, model_used, result, said, text, used, uses
+
+turn = [
+    INIT,
+    said(uses("t1", "Read", file_path="a.txt")),
+    used("t1", "words"),
+    said(text("done"), message_id="msg_2"),
+    result("done", {{MODEL: model_used(1000, 100, 0.0123)}}),
+]
+
+async def main():
+    async for _ in claude_agent_sdk.query(prompt="x", transport=Scripted(turn)):
+        pass
+
+asyncio.run(main())
+agentops.end_session("Success")
+"""
+OURS = "import agentops_otel as agentops\nagentops.init()"
+THEIRS = "from openinference.instrumentation.claude_agent_sdk import ClaudeAgentSDKInstrumentor as Other\nOther().instrument()"
+
+
+@pytest.mark.parametrize(("first", "second"), [(OURS, THEIRS), (THEIRS, OURS)], ids=["first", "second"])
+def test_beside_another_instrumentation_each_turn_counts_once(tmp_path, first, second):
+    run_program(PROGRAM.format(first=first, second=second), tmp_path)
+    ((row, spans),) = stored(tmp_path)
+    assert (row.llm_calls, row.tool_calls) == (1, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (1000, 100, "0.0123")
+    assert tree([span for span in spans if not span.is_session]) == snapshot("""\
+invoke_agent
+  chat claude-sonnet-4-6 1000->100 tokens $0.0123
+  execute_tool Read\
+""")
