@@ -590,8 +590,11 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, recorded
     first, second = lines if order == "first" else lines[::-1]
     run(PROGRAM.format(first=first, second=second), tmp_path, recording.provider, PYTHONWARNINGS="ignore")
     ((row, spans),) = stored(tmp_path)
-    assert row.llm_calls == recording.calls
-    assert row.tool_calls == 1
+    assert (row.llm_calls, row.tool_calls) == (recording.calls, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"]) == (
+        recording.input_tokens,
+        recording.output_tokens,
+    )
     assert sorted(span.name for span in spans if not span.is_session) == snapshot(
         ["chat gpt-4o-mini", "chat gpt-4o-mini", "execute_tool get_weather", "invoke_agent forecaster"]
     )

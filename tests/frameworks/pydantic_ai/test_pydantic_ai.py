@@ -450,6 +450,7 @@ def test_beside_another_instrumentation_each_call_counts_once(tmp_path, other):
         run_program(PROGRAM.format(first=first, second=second), tmp_path, provider, PYTHONWARNINGS="ignore")
     ((row, spans),) = stored(tmp_path)
     assert (row.llm_calls, row.tool_calls) == (2, 1)
+    assert (row.tokens["input_tokens"], row.tokens["output_tokens"], str(row.cost)) == (200, 20, "0.00070")
     assert sorted(span.name for span in spans if not span.is_session) == snapshot(
         ["chat gpt-4o-mini", "chat gpt-4o-mini", "execute_tool get_weather", "invoke_agent guide"]
     )

@@ -362,7 +362,26 @@ OURS = "import agentops_otel as agentops\nagentops.init()"
 OTHER = "from openinference.instrumentation.openai import OpenAIInstrumentor as Other\nOther().instrument()"
 
 
-@pytest.mark.parametrize(("first", "second"), [(OURS, ""), (OTHER, OURS), (OURS, OTHER)])
+READER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from openinference.instrumentation.strands_agents import StrandsAgentsToOpenInferenceProcessor
+if not hasattr(trace.get_tracer_provider(), "add_span_processor"):
+    trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(StrandsAgentsToOpenInferenceProcessor())
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(OURS, "", id="alone"),
+        pytest.param(OTHER, OURS, id="openinference's of openai first"),
+        pytest.param(OURS, OTHER, id="openinference's of openai second"),
+        pytest.param(READER, OURS, id="openinference's of strands first"),
+        pytest.param(OURS, READER, id="openinference's of strands second"),
+    ],
+)
 def test_a_whole_program_counts_each_call_once(tmp_path, first, second):
     with Provider([streamed("", WEATHER), streamed()]) as provider:
         run_program(PROGRAM.format(first=first, second=second), tmp_path, provider)
