@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentops_otel.engine import Recorder
 
 _DEFAULT_WORKFLOW = "Agent workflow"
+_LIMIT = 1_000
 
 
 class Processor:
@@ -91,8 +92,12 @@ class Processor:
         """Tell what was not known when the span began: to whom a hand-off goes, which call a tool answers."""
         del recorder
         data, run = span.span_data, self.runs.get(span.span_id)
-        waiting = self._tool_calls.setdefault(span.trace_id, [])
-        waiting += spans.calls(data)
+        asked = spans.calls(data)
+        if asked:
+            self._tool_calls.setdefault(span.trace_id, []).extend(asked)
+            while len(self._tool_calls) > _LIMIT:  # of traces that never end
+                self._tool_calls.pop(next(iter(self._tool_calls)), None)
+        waiting = self._tool_calls.get(span.trace_id, [])
         if run is None or run.span is None:
             return
         if data.type == "handoff" and isinstance(data.to_agent, str):

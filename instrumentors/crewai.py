@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentops_otel.conventions.model import ToolCall
     from agentops_otel.engine import Recorder
 
+_LIMIT = 1_000
 _BUS = "crewai.events.event_bus:CrewAIEventsBus.emit"
 _PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock", "gemini": "gcp.gemini", "google": "gcp.gemini"}
 
@@ -69,8 +70,11 @@ class CrewAIInstrumentor(Instrumentor):
         if run_id is None:
             return
         self._waiting.pop(run_id, None)
-        if kind == "llm_call_completed":
-            self._waiting.setdefault(event.parent_event_id, []).extend(events.calls(event.response))
+        asked = events.calls(event.response) if kind == "llm_call_completed" else []
+        if asked:
+            self._waiting.setdefault(event.parent_event_id, []).extend(asked)
+            while len(self._waiting) > _LIMIT:  # of runs that never end
+                self._waiting.pop(next(iter(self._waiting)), None)
         error = _raised(event)
         if error is None:
             self._runs.finish(recorder, run_id, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import agents
 import openai
@@ -326,6 +327,17 @@ session Indeterminate $0.00035
     chat gpt-4o 100->10 tokens $0.00035
     execute_tool wait abandoned\
 """)
+
+
+async def test_tools_asked_for_in_runs_that_never_end_are_forgotten(watched, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_LIMIT", 3)
+    asked = {"output": [{"tool_calls": [{"id": "c", "function": {"name": "get_weather", "arguments": "{}"}}]}]}
+    for number in range(5):
+        data = SimpleNamespace(type="generation", **asked)
+        span = SimpleNamespace(trace_id=f"t{number}", span_id="s", span_data=data)
+        instrumentor._PROCESSOR._completed(watched.client.recorder, span)
+    assert list(instrumentor._PROCESSOR._tool_calls) == ["t2", "t3", "t4"]
+    instrumentor._PROCESSOR._tool_calls.clear()
 
 
 async def test_custom_spans_are_tasks_and_named_traces_workflows(watched, answering, chats_of):

@@ -7,6 +7,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from agentops_otel_instrumentors import crewai as instrumentor
 from crewai import LLM, Agent, Crew, Process, Task
 from crewai.flow.flow import Flow, listen, start
 from crewai.tools import tool
@@ -412,6 +413,18 @@ def test_events_may_hold_anything(watched, answering):
     ):
         watched.client.registry._active["crewai"]._told(watched.client.recorder, Odd(), told)
     assert not watched.spans
+
+
+def test_tools_asked_for_in_runs_that_never_end_are_forgotten(watched, monkeypatch):
+    monkeypatch.setattr(instrumentor, "_LIMIT", 3)
+    told = watched.client.registry._active["crewai"]
+    asked = [{"id": "c", "function": {"name": "scrape_website", "arguments": "{}"}}]
+    for number in range(5):
+        event = SimpleNamespace(
+            type="llm_call_completed", started_event_id="x", parent_event_id=f"p{number}", response=asked
+        )
+        told._told(watched.client.recorder, Odd(), event)
+    assert list(told._waiting) == ["p2", "p3", "p4"]
 
 
 def test_a_fault_of_ours_is_not_the_crews(make_watched, answering, monkeypatch):
