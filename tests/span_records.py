@@ -17,6 +17,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 SESSION = uuid_form(TRACE)
 BEGIN = 1_700_000_000 * 10**9
 SECOND = 10**9
+DAY_SECONDS = 86_400
 _ids = itertools.count(1)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agentops_otel.conventions.model import Usage
 
-_ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
+ACTION_KINDS = frozenset({names.KIND_ACTION, names.KIND_OPERATION, names.KIND_TASK})
 _BILLED = frozenset({names.USAGE_MISSING, names.INPUT_TOKENS, names.OUTPUT_TOKENS})
 _TOTAL_NAMES = {
     "input_tokens": names.TOTAL_INPUT_TOKENS,
@@ -199,7 +199,7 @@ class Tally:
         kind = read_text(attributes, names.SPAN_KIND)
         if kind == names.KIND_TOOL or attributes.get(names.OPERATION_NAME) == names.EXECUTE_TOOL:
             self._add_tool(record)
-        elif kind in _ACTION_KINDS:
+        elif kind in ACTION_KINDS:
             self.actions += 1
 
     def _add_tool(self, record: SpanRecord) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 _COMMANDS: Final = {
+    "clickhouse": "Look after a ClickHouse database that a collector writes.",
     "completion": "Let your shell complete commands, options and session ids.",
     "demo": "Watch a small agent at work; no key and no network needed.",
     "doctor": "Check what is captured, where it goes, and that it arrives.",

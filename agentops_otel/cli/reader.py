@@ -17,7 +17,7 @@ import click
 from agentops_otel.cli import text
 from agentops_otel.server.listing import Listing
 from agentops_otel.server.queries import export_of, hit_json, session_json, statistics
-from agentops_otel.store import SessionQuery, StoreError, open_store, resolve
+from agentops_otel.store import SessionQuery, StoreError, open_store, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +124,7 @@ class LocalReader:
     def __init__(self, store: Store, path: str | None, project: str | None = None) -> None:
         self._store = store
         self._project = project
-        self.where = str(resolve(path))
+        self.where = place_of(path)
 
     def sessions(self, filters: Filters, limit: int | None = None) -> list[Row]:
         """As the promise has it; filters may need more sessions read than are wanted."""
@@ -183,7 +183,7 @@ def place_options(command: _Command) -> _Command:
     for option in (
         click.option("--key", metavar="KEY", help="The server's key (AGENTOPS_API_KEY)."),
         click.option("--server", metavar="URL", help="Ask this server (AGENTOPS_SERVER)."),
-        click.option("--store", metavar="PATH", help="Read this store (AGENTOPS_STORE)."),
+        click.option("--store", metavar="PATH", help="Read this store, or clickhouse://... (AGENTOPS_STORE)."),
     ):
         chosen = option(chosen)
     return chosen  # type: ignore[no-any-return]

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from agentops_otel.cli import text
-from agentops_otel.store import SessionQuery, StoreError, open_store, resolve
+from agentops_otel.store import SessionQuery, StoreError, is_address, open_store, place_of, resolve
 from agentops_otel.store.keys import KeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from agentops_otel.store import Store
 
@@ -41,7 +40,12 @@ _GRPC_PORT: Final = 4317
     help="For OTLP over gRPC. 0: any free port.",
 )
 @click.option("--no-grpc", is_flag=True, help="Take OTLP over HTTP only.")
-@click.option("--store", metavar="PATH", help="A store other than the usual one (AGENTOPS_STORE).")
+@click.option(
+    "--store",
+    metavar="PATH",
+    help="A store other than the usual one (AGENTOPS_STORE), or clickhouse://user:password@host:8123/database.",
+)
+@click.option("--key-file", metavar="PATH", help="The file of keys, FILE.keys, where it is not beside the store.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="An API key (a UUID) to insist on; may be repeated.")
 @click.option(
     "--max-request",
@@ -58,6 +62,7 @@ def serve(
     grpc_port: int,
     no_grpc: bool,
     store: str | None,
+    key_file: str | None,
     keys: tuple[str, ...],
     max_request: int,
     opens: bool,
@@ -65,34 +70,53 @@ def serve(
     """Take traces in over OTLP, keep them in the store, and answer for their sessions.
 
     Ctrl-C ends it. Other machines are let in with --host, and then a key is needed: see agentops-otel keys.
+
+    With a store in ClickHouse it only reads what a collector wrote there, and any number of servers may do so.
     """
     for key in keys:
         _check_key(key)
     try:
-        path = resolve(store)
-        file = KeyFile(path)
+        place, only_reads = place_of(store), is_address(store)
+        file = _key_file(store, key_file)
         is_open = _is_loopback(host)
-        kept = file.read()  # a file that cannot be read is told now, too
+        kept = [] if file is None else file.read()  # a file that cannot be read is told now, too
         if not is_open and not keys and not kept:
-            raise click.UsageError(
-                f"{host} lets other machines in, so a key is needed. Make one, and start again:\n"
-                f"  agentops-otel keys add --project default{'' if store is None else f' --store {path}'}"
-            )
-        with contextlib.closing(open_store(path)) as opened, contextlib.suppress(KeyboardInterrupt):
-            opened.sessions(
-                SessionQuery(limit=1)
-            )  # a store that cannot be read is told now, not to the first who sends
-            server = _server(opened, keys, file, host, max_request * _MIB, is_open=is_open)
-            with _listening(host, port) as listener, server.grpc(host, None if no_grpc else grpc_port) as taken:
+            raise click.UsageError(_no_key(host, place, store, file, only_reads=only_reads))
+        with contextlib.closing(open_store(store)) as opened, contextlib.suppress(KeyboardInterrupt):
+            if not only_reads:
+                # What cannot be read is told now, not to the first who sends. A database may come later than this.
+                opened.sessions(SessionQuery(limit=1))
+            server = _server(opened, keys, file, host, max_request * _MIB, is_open=is_open, only_reads=only_reads)
+            wanted_port = None if no_grpc or only_reads else grpc_port
+            with _listening(host, port) as listener, server.grpc(host, wanted_port) as taken:
                 url = _url(host, listener.getsockname()[1])
                 with server.ending_well():
-                    _tell(url, None if taken is None else _url(host, taken), path, has_keys=server.keys.are_needed)
+                    if only_reads:
+                        _tell_of_reading(opened, url, place, has_keys=server.keys.are_needed)
+                    else:
+                        _tell(url, None if taken is None else _url(host, taken), place, has_keys=server.keys.are_needed)
                     if opens:
                         webbrowser.open(url)
                     server.http.run(sockets=[listener])
     except StoreError as error:
         raise click.ClickException(text.clean(error)) from error
     click.echo("\nStopped.")
+
+
+def _key_file(store: str | None, told: str | None) -> KeyFile | None:
+    """The file of keys that is meant; a database has none beside it."""
+    if told is not None:
+        return KeyFile(told)
+    return None if is_address(store) else KeyFile(resolve(store))
+
+
+def _no_key(host: str, place: str, store: str | None, file: KeyFile | None, *, only_reads: bool) -> str:
+    if only_reads:
+        name = "agentops.keys" if file is None else str(file.path)
+        ways = f"  agentops-otel keys add --project default --store {name}\n  agentops-otel serve --key-file {name} ..."
+    else:
+        ways = f"  agentops-otel keys add --project default{'' if store is None else f' --store {place}'}"
+    return f"{host} lets other machines in, so a key is needed. Make one, and start again:\n{ways}"
 
 
 def _check_key(key: str) -> None:
@@ -144,7 +168,16 @@ class _Server:
             taking.close()
 
 
-def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, largest: int, *, is_open: bool) -> _Server:
+def _server(
+    store: Store,
+    given: tuple[str, ...],
+    file: KeyFile | None,
+    host: str,
+    largest: int,
+    *,
+    is_open: bool,
+    only_reads: bool,
+) -> _Server:
     try:
         from agentops_otel.server.app import make_app  # noqa: PLC0415 - an extra that may be missing
         from agentops_otel.server.serving import prepared  # noqa: PLC0415 - the same
@@ -161,7 +194,8 @@ def _server(store: Store, given: tuple[str, ...], file: KeyFile, host: str, larg
     from agentops_otel.store.upkeep import Upkeep  # noqa: PLC0415 - the same
 
     keys = Keys(given, file, required=not is_open)
-    writer = GroupWriter(store, Upkeep(store).wake)
+    # What is only read needs neither a thread that writes nor one that keeps it well.
+    writer = store if only_reads else GroupWriter(store, Upkeep(store).wake)
     intake = Intake(writer, Limits(body=largest, waiting=max(Limits().waiting, 2 * largest)))
     app = make_app(store, keys, ("*",) if host in _ANY else (host,), intake)
     return _Server(prepared(app), intake, keys)
@@ -195,7 +229,21 @@ def _url(host: str, port: int) -> str:
     return f"http://{_address(socket.gethostname() if host in _ANY else host, port)}"
 
 
-def _tell(url: str, grpc_url: str | None, path: Path, *, has_keys: bool) -> None:
+def _tell_of_reading(store: Store, url: str, place: str, *, has_keys: bool) -> None:
+    try:
+        store.change()
+        found = f"Reading          {place}, which a collector writes: send traces to that"
+    except StoreError as error:
+        # It is asked again with every request: whoever starts all at once need not think of an order.
+        found = f"Not readable yet {error}"
+    lines = [found, f"Look at          {url}/"]
+    if has_keys:
+        lines.append("Key              needed in the header X-Agentops-Api-Key")
+    for line in (*lines, "Ctrl-C ends it."):
+        text.say(text.clean(line))
+
+
+def _tell(url: str, grpc_url: str | None, path: str, *, has_keys: bool) -> None:
     lines = [
         f"Send traces to   {url}/v1/traces   agentops.init(endpoint={url!r})",
         *([] if grpc_url is None else [f"  or over gRPC   {grpc_url}"]),

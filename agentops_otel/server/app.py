@@ -19,7 +19,7 @@ from agentops_otel.server.jaeger import routes as jaeger_routes
 from agentops_otel.server.keys import Keys
 from agentops_otel.server.refusals import refusal
 from agentops_otel.server.wire import IntakeError
-from agentops_otel.store.base import StoreError
+from agentops_otel.store.base import ReadOnlyError, StoreError
 from agentops_otel.store.questions import QuestionError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def make_app(
             IntakeError: _refused,
             QuestionError: answers.on_refusal,
             RefusedError: answers.on_refusal,
+            ReadOnlyError: _read_only,
             StoreError: _unavailable,
         },
     )
@@ -112,3 +113,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return refusal(request.url.path, request.headers, IntakeError(str(error), 503, RETRY_SECONDS))
+
+
+async def _read_only(request: Request, error: Exception) -> Response:
+    return refusal(request.url.path, request.headers, IntakeError(str(error), 403))

@@ -23,7 +23,7 @@ from agentops_otel.accounting.prices import Prices
 from agentops_otel.server.reading import spans_of, starts_of
 from agentops_otel.server.salvage import salvaged
 from agentops_otel.server.wire import IntakeError, Limits, inflated, message
-from agentops_otel.store.base import StoreError
+from agentops_otel.store.base import ReadOnlyError, StoreError
 from agentops_otel.store.keys import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Intake:
         if taken.records:
             try:
                 self._store.insert(taken.records)
+            except ReadOnlyError as error:
+                raise IntakeError(str(error), 403) from error  # to send it again would not help
             except StoreError as error:
                 raise IntakeError(str(error), 503, RETRY_SECONDS) from error
         response = signal.response()

@@ -27,6 +27,7 @@ DISTRIBUTED: Final = (*MEASURES, "cost", "tokens", "spans")
 GROUPS: Final = ("all", "day", "model", "agent", "tag", "end_state")
 MOST_SESSIONS: Final = 2000
 _MOST_SPANS: Final = 200_000
+_READ_AT_ONCE: Final = 100
 _SHARES: Final = (50, 90, 95, 99)
 _STEPS: Final = (1, 2, 5)
 NO_AGENT: Final = ""
@@ -211,30 +212,34 @@ class Measures:
         versions = self._store.versions(since, MOST_SESSIONS + 1, project)
         found: list[Measured] = []
         spans = 0
-        for session_id, version in versions[:MOST_SESSIONS]:
-            if spans > _MOST_SPANS:
-                return Reading(found, is_whole=False)
-            measured = self._of(session_id, version, project)
-            if measured is not None:
+        for begin in range(0, min(len(versions), MOST_SESSIONS), _READ_AT_ONCE):
+            for measured in self._of(versions[begin : min(begin + _READ_AT_ONCE, MOST_SESSIONS)], project):
+                if spans > _MOST_SPANS:
+                    return Reading(found, is_whole=False)
                 found.append(measured)
                 spans += measured.spans
         return Reading(found, is_whole=len(versions) <= MOST_SESSIONS)
 
-    def _of(self, session_id: str, version: int, project: str | None) -> Measured | None:
-        place = (session_id, project)
+    def _of(self, versions: Sequence[tuple[str, int]], project: str | None) -> Iterator[Measured]:
+        """The measures of these sessions in their order: those that are kept, and those that are read now."""
         with self._lock:
-            kept = self._kept.get(place)
-        if kept is not None and kept[0] == version:
-            return kept[1]
-        row = self._store.session(session_id, project)
-        if row is None:
-            return None
-        made = Measured.of(row, self._store.bare_spans(session_id, project))
+            kept = {session_id: self._kept.get((session_id, project)) for session_id, _ in versions}
+        read = [session_id for session_id, version in versions if (kept[session_id] or (None,))[0] != version]
+        told = self._store.bare_sessions(read, project)
+        made = {row.session_id: Measured.of(row, records) for row, records in told}
+        for session_id, version in versions:
+            known = kept[session_id]
+            if session_id in made:
+                self._keep((session_id, project), version, made[session_id])
+                yield made[session_id]
+            elif known is not None and session_id not in read:
+                yield known[1]
+
+    def _keep(self, place: tuple[str, str | None], version: int, made: Measured) -> None:
         with self._lock:
             self._kept[place] = (version, made)
             while len(self._kept) > 2 * MOST_SESSIONS:
                 self._kept.popitem(last=False)
-        return made
 
 
 def _agents(records: Sequence[SpanRecord]) -> Callable[[SpanRecord], str]:

@@ -113,10 +113,10 @@ def export(store: Store, session_id: str, project: str | None = None) -> dict[st
         KeyError: the store has no session of this id.
         StoreError: the store cannot be read.
     """
-    row = store.session(session_id, project)
-    if row is None:
+    whole = store.whole(session_id, project)
+    if whole is None:
         raise KeyError(session_id)
-    return export_of(row, store.spans(session_id, row.project_id))
+    return export_of(*whole)
 
 
 def export_of(row: SessionRow, records: Iterable[SpanRecord]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.store.base import SessionRow, Store, StoreError
+from agentops_otel.store.base import ReadOnlyError, SessionRow, Store, StoreError
 
 if TYPE_CHECKING:
     from agentops_otel.store.exporter import StoreExporter
     from agentops_otel.store.owners import Owner, is_alive
-    from agentops_otel.store.paths import default_path, open_store, resolve
+    from agentops_otel.store.paths import default_path, is_address, open_store, place_of, resolve
     from agentops_otel.store.questions import (
         Change,
         Figures,
@@ -30,6 +30,7 @@ __all__ = [
     "Hit",
     "Owner",
     "QuestionError",
+    "ReadOnlyError",
     "Retention",
     "SQLiteStore",
     "SessionPage",
@@ -39,8 +40,10 @@ __all__ = [
     "StoreError",
     "StoreExporter",
     "default_path",
+    "is_address",
     "is_alive",
     "open_store",
+    "place_of",
     "resolve",
 ]
 
@@ -57,8 +60,10 @@ _HOMES: Final = {
     "SessionQuery": "questions",
     "StoreExporter": "exporter",
     "default_path": "paths",
+    "is_address": "paths",
     "is_alive": "owners",
     "open_store": "paths",
+    "place_of": "paths",
     "resolve": "paths",
 }
 

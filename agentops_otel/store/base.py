@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from agentops_otel.accounting.record import SpanRecord
@@ -50,6 +50,10 @@ class StoreError(Exception):
     """A store cannot be opened, read or written; the message says which, why, and what to do."""
 
 
+class ReadOnlyError(StoreError):
+    """This store is only read; the message says who writes it."""
+
+
 class Store(Protocol):
     """Records in, records out. Every method may be called from any thread."""
 
@@ -83,6 +87,9 @@ class Store(Protocol):
     def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, start records that never ended included."""
 
+    def whole(self, session_id: str, project: str | None = None) -> tuple[SessionRow, list[SpanRecord]] | None:
+        """A session with all its records, as `session` and `spans` have them; None where it is not there."""
+
     # --- Sessions in parts, for those who show them -----
 
     def version(self, session_id: str, project: str | None = None) -> int:
@@ -102,6 +109,11 @@ class Store(Protocol):
 
     def bare_spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
         """All records of a session by start time, without contents, events and links."""
+
+    def bare_sessions(
+        self, session_ids: Sequence[str], project: str | None = None
+    ) -> Iterator[tuple[SessionRow, list[SpanRecord]]]:
+        """Some sessions with their records, as `bare_spans` has them; those that are not there are left out."""
 
     def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
         """What was first asked in these sessions, shortened; those that do not tell are left out."""

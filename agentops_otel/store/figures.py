@@ -14,6 +14,7 @@ from agentops_otel.store.rollups import COUNTS
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
 _COLUMNS: Final = {name: name for name in GROUPS} | {"project": "project_id"}
 _EPOCH: Final = date(1970, 1, 1)
@@ -22,8 +23,8 @@ _SUMS: Final = ", ".join(f"sum({name})" for name in COUNTS)
 _LAST_DAY: Final = (date.max - _EPOCH).days
 
 
-def select(query: FiguresQuery) -> tuple[str, list[Any]]:
-    """The statement for these figures, and its values: groups, sums of `COUNTS`, costs as one text.
+def part_of(query: FiguresQuery) -> str:
+    """Which sums it asks for: of whole sessions, or of their tags, models, providers, or models by provider.
 
     Raises:
         QuestionError: the query makes no sense.
@@ -31,17 +32,33 @@ def select(query: FiguresQuery) -> tuple[str, list[Any]]:
     unknown = [name for name in query.by if name not in GROUPS]
     if unknown or not query.by or len(set(query.by)) < len(query.by):
         raise QuestionError(f"figures are grouped by one or more of {', '.join(GROUPS)}, each once")
-    filters = {
+    return _part({*query.by, *(name for name, value in _filters(query).items() if value is not None)})
+
+
+def column_of(group: str) -> str:
+    """What a group is called in the sums of days."""
+    return _COLUMNS[group]
+
+
+def _filters(query: FiguresQuery) -> dict[str, str | None]:
+    return {
         "end_state": query.end_state,
         "tag": query.tag,
         "model": query.model,
         "provider": query.provider,
         "project": query.project,
     }
-    asked = {*query.by, *(name for name, value in filters.items() if value is not None)}
+
+
+def select(query: FiguresQuery) -> tuple[str, list[Any]]:
+    """The statement for these figures, and its values: groups, sums of `COUNTS`, costs as one text.
+
+    Raises:
+        QuestionError: the query makes no sense.
+    """
     conditions: list[str] = ["part = ?"]
-    values: list[Any] = [_part(asked)]
-    for name, value in filters.items():
+    values: list[Any] = [part_of(query)]
+    for name, value in _filters(query).items():
         if value is not None:
             conditions.append(f"{_COLUMNS[name]} = ?")
             values.append(rows.clean(value))
@@ -60,14 +77,14 @@ def select(query: FiguresQuery) -> tuple[str, list[Any]]:
 
 def read(connection: sqlite3.Connection, query: FiguresQuery) -> list[Figures]:
     """The figures, ordered by what they are grouped by."""
-    by, width = query.by, len(query.by)
-    places = [place for place, name in enumerate(by) if name == "day"]
+    width = len(query.by)
     found = []
     for row in connection.execute(*select(query)):
-        keys = list(row[:width])
-        for place in places:
-            keys[place] = _iso(keys[place])
-        found.append(_figures(dict(zip(by, keys, strict=True)), row[width:]))
+        *counts, costs = row[width:]
+        cost = Decimal(0)
+        if counts[-1]:
+            cost = sum(map(Decimal, costs.split(",")), Decimal(0)) if "," in costs else Decimal(costs)
+        found.append(of(query, row[:width], [*counts, cost]))
     return found
 
 
@@ -80,13 +97,13 @@ def _part(asked: set[str]) -> str:
     return next((name for name in ("model", "provider", "tag") if name in asked), "session")
 
 
-def _figures(keys: dict[str, str], row: tuple[Any, ...]) -> Figures:
-    sessions, llm_calls, tool_calls, actions, errors, *tokens, unpriced_calls, priced, costs = row
-    cost = None
-    if priced:
-        cost = sum(map(Decimal, costs.split(",")), Decimal(0)) if "," in costs else Decimal(costs)
+def of(query: FiguresQuery, keys: Sequence[Any], row: Sequence[Any]) -> Figures:
+    """The figures of a group: its keys, days as they are counted, and its `COUNTS` with the cost of what is priced."""
+    sessions, llm_calls, tool_calls, actions, errors, *tokens, unpriced_calls, priced, cost = row
+    named = {name: _iso(key) if name == "day" else key for name, key in zip(query.by, keys, strict=True)}
     told = dict(zip(_TOKENS, tokens, strict=True))
-    return Figures(keys, sessions, llm_calls, tool_calls, actions, errors, told, cost, unpriced_calls)
+    known = cost if priced else None
+    return Figures(named, sessions, llm_calls, tool_calls, actions, errors, told, known, unpriced_calls)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_PROJECT: Final = "default"
+SUFFIX: Final = ".keys"
 _VERSION: Final = 1
 _PATIENCE_SECONDS: Final = 5.0
 _LONGEST: Final = 200
@@ -42,7 +43,9 @@ class NewKey(NamedTuple):
 
 
 class KeyFile:
-    """The keys of the store at `store`, in a file that only its user may read (0600).
+    """The keys of the store at `store`, or those in the file that is named itself, by its ending in `.keys`.
+
+    Only the user who makes it may read it (0600).
 
     Keys are random UUIDs, so that their digests tell nothing. Every method raises `StoreError` if the file cannot
     be used.
@@ -50,7 +53,7 @@ class KeyFile:
 
     def __init__(self, store: str | os.PathLike[str]) -> None:
         path = Path(store)
-        self.path = path.with_name(path.name + ".keys")
+        self.path = path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
 
     def add(self, project: str = DEFAULT_PROJECT) -> NewKey:
         """Make a key for a project.

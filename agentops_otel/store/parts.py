@@ -13,15 +13,16 @@ from agentops_otel.store import rows
 from agentops_otel.store.questions import FACETS, QuestionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agentops_otel.accounting.record import SpanRecord
+    from agentops_otel.store.base import SessionRow
 
 _SPANS: Final = ", ".join(f"spans.{name}" for name in rows.SPAN_COLUMNS)
 _OF_SESSION: Final = "spans.session_id = ? AND spans.project_id = ?"
 _FIRST_SPANS: Final = 12
 """Among which the first words of a session are looked for."""
-_MOST_CONTENT: Final = 200_000
+MOST_CONTENT: Final = 200_000
 """Characters of a span's content that are read for its first words; what is longer has none."""
 _LENGTH: Final = 160
 _AT_ONCE: Final = 200
@@ -33,6 +34,14 @@ class PartReading(ABC):
     @abstractmethod
     def _fetch(self, query: str, *values: Any) -> list[Any]:
         """All rows that this statement finds."""
+
+    @abstractmethod
+    def session(self, session_id: str, project: str | None = None) -> SessionRow | None:
+        """One session by its whole id, or None."""
+
+    @abstractmethod
+    def spans(self, session_id: str, project: str | None = None) -> list[SpanRecord]:
+        """All records of a session by start time."""
 
     @abstractmethod
     def _settle(self) -> bool:
@@ -93,6 +102,20 @@ class PartReading(ABC):
         bare = ", ".join("NULL" if name in _LARGE else f"spans.{name}" for name in rows.SPAN_COLUMNS)
         return self._records(_OF_SESSION, [session_id, found[0]], None, bare)
 
+    def whole(self, session_id: str, project: str | None = None) -> tuple[SessionRow, list[SpanRecord]] | None:
+        """A session with all its records; None where it is not there."""
+        row = self.session(session_id, project)
+        return None if row is None else (row, self.spans(session_id, row.project_id))
+
+    def bare_sessions(
+        self, session_ids: Sequence[str], project: str | None = None
+    ) -> Iterator[tuple[SessionRow, list[SpanRecord]]]:
+        """Some sessions with their records, as `bare_spans` has them; those that are not there are left out."""
+        for session_id in session_ids:
+            row = self.session(session_id, project)
+            if row is not None:
+                yield row, self.bare_spans(session_id, row.project_id)
+
     def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
         """What was first asked in these sessions, in at most 160 characters; those that do not tell are left out."""
         query = (
@@ -104,8 +127,8 @@ class PartReading(ABC):
             found = self._meant(session_id, project)
             if found is None:
                 continue
-            contents = self._fetch(query, session_id, found[0], _FIRST_SPANS, _MOST_CONTENT)
-            words = next(filter(None, (_first_words(json.loads(row[0])) for row in contents)), None)
+            contents = self._fetch(query, session_id, found[0], _FIRST_SPANS, MOST_CONTENT)
+            words = next(filter(None, (first_words(json.loads(row[0])) for row in contents)), None)
             if words is not None:
                 told[session_id] = words
         return told
@@ -147,8 +170,8 @@ class PartReading(ABC):
 _LARGE: Final = frozenset({"content", "events", "links"})
 
 
-def _first_words(content: Mapping[str, Any]) -> str | None:
-    """What a person, or whoever called the agent, said first."""
+def first_words(content: Mapping[str, Any]) -> str | None:
+    """What a person, or whoever called the agent, said first in these contents of a span, in at most 160 characters."""
     messages = read_messages(content, names.INPUT_MESSAGES)
     asked = [message for message in messages if message.role not in {"system", "developer"}] or messages
     texts = (part.content for message in asked for part in message.parts if isinstance(part, Text))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agentops_otel.store.base import Store
 
 FILE_NAME = "sessions.db"
+ADDRESSES = ("clickhouse://", "clickhouses://")
 
 
 def default_path() -> Path:
@@ -30,11 +31,16 @@ def resolve(path: str | os.PathLike[str] | None = None) -> Path:
     """The file that `path` means: itself, `sessions.db` in a directory, the default one for None.
 
     Raises:
-        StoreError: the path needs a home directory and there is none.
+        StoreError: the path needs a home directory and there is none, or it is the address of a database.
     """
     if path is None:
         return default_path()
     told = os.fspath(path)
+    if is_address(told):
+        raise StoreError(
+            f"{place_of(told)} is no file: programs send to a collector (endpoint=...), and a server reads what that "
+            "wrote (agentops-otel serve --store)"
+        )
     try:
         file = Path(told).expanduser().absolute()
     except RuntimeError as error:
@@ -43,13 +49,33 @@ def resolve(path: str | os.PathLike[str] | None = None) -> Path:
     return file / FILE_NAME if is_directory else file
 
 
+def is_address(path: str | os.PathLike[str] | None = None) -> bool:
+    """Whether it, or the default where it is None, is the address of a database and no path."""
+    told = os.environ.get("AGENTOPS_STORE") if path is None else path
+    return isinstance(told, str) and told.startswith(ADDRESSES)
+
+
 def open_store(path: str | os.PathLike[str] | None = None) -> Store:
-    """The store at `path` (see `resolve`); nothing is read or made before it is used.
+    """The store at `path` (see `resolve`), or at an address; nothing is read or made before it is used.
 
     Raises:
-        StoreError: no path is given and there is no home directory.
+        StoreError: no path is given and there is no home directory, or the address cannot be read.
     """
+    if is_address(path):
+        # Few need it, and who does has its client installed.
+        from agentops_otel.store.clickhouse import ClickHouseStore  # noqa: PLC0415
+
+        return ClickHouseStore(str(os.environ.get("AGENTOPS_STORE") if path is None else path))
     return SQLiteStore(resolve(path))
+
+
+def place_of(path: str | os.PathLike[str] | None = None) -> str:
+    """The store that `path` means, for messages: a file, or an address without its password."""
+    if not is_address(path):
+        return str(resolve(path))
+    told = str(os.environ.get("AGENTOPS_STORE") if path is None else path)
+    scheme, _, rest = told.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def _data_directory() -> Path:

@@ -126,7 +126,7 @@ def keep(connection: sqlite3.Connection, made: Iterable[Made]) -> None:
         _drop_parts(connection, number)
         connection.executemany(
             "INSERT INTO facets VALUES (?, ?, ?, ?)",
-            [(facet, value, old.first_time, number) for facet, value in _facets(each.summary)],
+            [(facet, value, old.first_time, number) for facet, value in facets_of(each.summary)],
         )
         connection.executemany(
             _ADD_USAGE,
@@ -189,7 +189,8 @@ def _drop_parts(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("DELETE FROM usage WHERE session = ?", (number,))
 
 
-def _facets(summary: Summary) -> set[tuple[str, str]]:
+def facets_of(summary: Summary) -> set[tuple[str, str]]:
+    """What a session can be filtered by: (facet, value)."""
     return {
         *(("tag", rows.clean(tag)) for tag in summary.row.tags),
         *(("model", rows.clean(model)) for _, model in summary.sources),
@@ -209,7 +210,7 @@ class _Days:
         """Add a session to its day, or take it away."""
         if summary is None:
             return
-        for key, sums in _contributions(summary):
+        for key, sums in contributions(summary):
             known = self._changes.setdefault(key, [*[0] * len(COUNTS), Decimal(0)])
             for place, value in enumerate(sums[:-1]):
                 known[place] += sign * value
@@ -233,7 +234,7 @@ class _Days:
                 connection.execute(_PUT_DAY, (*key, *counts, str(change[-1])))
 
 
-def _contributions(summary: Summary) -> Iterator[tuple[tuple[Any, ...], _Sums]]:
+def contributions(summary: Summary) -> Iterator[tuple[tuple[Any, ...], _Sums]]:
     """What a session adds to its day: as a whole, to each of its tags, and to each model and provider.
 
     Each of these parts has rows of its own, for a session that has two tags is still one session.

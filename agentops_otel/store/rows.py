@@ -121,7 +121,7 @@ def heard(row: Sequence[Any]) -> tuple[Any, ...]:
 def _parted(told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The attributes that statistics may need, and those that may be large; what would break a sum is in neither."""
     large = [name for name in told if name in CONTENT]
-    unsound = [name for name in _CHECKED if name in told and not _is_sound(name, told[name])]
+    unsound = [name for name in _CHECKED if name in told and not is_sound(name, told[name])]
     attributes = told if type(told) is dict and not large and not unsound else dict(told)
     for name in unsound:
         del attributes[name]
@@ -151,7 +151,7 @@ def _cost_text(told: Mapping[str, Any]) -> str | None:
     cost = told.get(names.COST)
     if type(cost) is float and _PLAIN_COSTS[0] <= cost < _PLAIN_COSTS[1]:
         return repr(cost)  # which is what Decimal would write for it
-    read = cost_of(told) if _is_sound(names.COST, told.get(names.COST, 0)) else None
+    read = cost_of(told) if is_sound(names.COST, told.get(names.COST, 0)) else None
     return None if read is None else str(read)
 
 
@@ -301,7 +301,7 @@ def summary_from(session_id: str, row: Sequence[Any], read: dict[str, Any] | Non
     )
 
 
-def _is_sound(name: str, value: Any) -> bool:
+def is_sound(name: str, value: Any) -> bool:
     """False for what would break a whole session's sums: a price that is none, a word that is no text."""
     if name in _WORDS:
         return isinstance(value, str)

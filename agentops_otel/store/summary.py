@@ -66,7 +66,7 @@ def summarise(session_id: str, records: Sequence[SpanRecord], project: str | Non
         end_state=names.INDETERMINATE,
         end_state_reason=None if root is not None else NO_END,
         is_running=False,
-        tags=_tags(_first_of(tellers, names.TAGS)),
+        tags=tags_of(_first_of(tellers, names.TAGS)),
         video=_text(_first_of(tellers, names.VIDEO_URL)),
         cost=tally.cost,
         unpriced_calls=tally.total.unpriced_calls,
@@ -126,7 +126,8 @@ def _heard(record: SpanRecord) -> int:
     return told if isinstance(told, int) else 0
 
 
-def _tags(value: Any) -> list[str]:
+def tags_of(value: Any) -> list[str]:
+    """The tags of a session, as its root tells them: a list, or one by itself."""
     if isinstance(value, (list, tuple)):
         return [str(tag) for tag in value]
     return [str(value)] if value else []

@@ -22,7 +22,7 @@ _LONGEST: Final = 256 * 1024
 """Characters of one span that are indexed."""
 _DEPTH: Final = 40
 _AROUND: Final = 60
-_WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
+WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
 _COLUMNS: Final = ", ".join(rows.SPAN_COLUMNS)
 _NAMED: Final = {name: place for place, name in enumerate(rows.SPAN_COLUMNS)}
 _JSON_COLUMNS: Final = ("attributes", "content", "events")
@@ -101,7 +101,7 @@ def words_of(text: str) -> str:
         QuestionError: there is no word in it.
     """
     asked = []
-    for phrase, word in _WORD.findall(rows.clean(text).replace("\0", " ")):
+    for phrase, word in WORD.findall(rows.clean(text).replace("\0", " ")):
         told = phrase or word
         if not any(map(str.isalnum, told)):
             continue
@@ -115,7 +115,7 @@ def words_of(text: str) -> str:
 
 def pattern_of(text: str) -> tuple[str, list[str]]:
     """A condition on spans for where there is no index, and its values: slow, and of parts of words too."""
-    told = [phrase or word for phrase, word in _WORD.findall(rows.clean(text))]
+    told = [phrase or word for phrase, word in WORD.findall(rows.clean(text))]
     columns = ("name", "status_message", "attributes", "content", "events", "trace_id", "span_id", "session_id")
     whole = " || ' ' || ".join(f"coalesce(t.{name}, '')" for name in columns)
     condition = " AND ".join(f"instr(lower({whole}), lower(?)) > 0" for _ in told)
@@ -124,7 +124,7 @@ def pattern_of(text: str) -> tuple[str, list[str]]:
 
 def hits_of(found: Iterable[Sequence[Any]], text: str) -> list[Hit]:
     """The spans of rows of `HIT_COLUMNS`, each with what stands around the first word that is found in it."""
-    words = [(phrase or word).rstrip("*").lower() for phrase, word in _WORD.findall(text)]
+    words = [(phrase or word).rstrip("*").lower() for phrase, word in WORD.findall(text)]
     hits = []
     for session_id, span_id, name, start_time, content, message, *others in found:
         excerpt = ""

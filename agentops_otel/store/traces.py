@@ -241,7 +241,7 @@ def _conditions(query: TraceQuery) -> tuple[str, list[Any]]:
 
 
 def _tag(name: str, value: str) -> tuple[str, list[Any]]:
-    sought = [name, value, _number(value), value]
+    sought = [name, value, number_of(value), value]
     places = (
         # What may be large is read only where it is asked for.
         "spans.content" if name in rows.CONTENT else "spans.attributes",
@@ -259,7 +259,7 @@ def _tag(name: str, value: str) -> tuple[str, list[Any]]:
     return f"({' OR '.join(told)})", values
 
 
-def _number(value: str) -> float | None:
+def number_of(value: str) -> float | None:
     """The number that the text is, so that `1e-05` finds 0.00001; None where it is none."""
     try:
         number = float(value)

@@ -20,8 +20,12 @@ def says(role, text):
     return {names.INPUT_MESSAGES: json.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}])}
 
 
-@pytest.fixture
-def filled(store):
+@pytest.fixture(scope="module")
+def filled(make):
+    return fill(make())
+
+
+def fill(store):
     store.insert(
         [
             root({names.TAGS: ["eu"]}, **ON_ATLAS),
@@ -70,7 +74,8 @@ def test_an_empty_store_has_no_parts(store):
     assert store.first_inputs([SESSION]) == {}
 
 
-def test_a_version_is_another_one_after_each_change(filled):
+def test_a_version_is_another_one_after_each_change(store):
+    filled = fill(store)
     before, other = filled.version(SESSION), filled.version(OTHER_SESSION)
     filled.insert([tool(**ON_ATLAS)])
     assert filled.version(SESSION) > before
@@ -127,8 +132,18 @@ def test_parts_are_those_of_a_project(filled, project, number):
     assert len(filled.some_spans(SESSION, project=project)) == number
     assert len(filled.bare_spans(SESSION, project=project)) == number
     assert bool(filled.version(SESSION, project)) == bool(number)
-    filled.insert([llm(attributes=says("user", "Hello?"), **ON_ATLAS)])
-    assert bool(filled.first_inputs([SESSION], project)) == bool(number)
+
+
+def test_what_was_asked_is_told_to_its_project(store):
+    fill(store).insert([llm(attributes=says("user", "Hello?"), **ON_ATLAS)])
+    asked = {project: bool(store.first_inputs([SESSION], project)) for project in (None, "p", "q")}
+    assert asked == {None: True, "p": True, "q": False}
+
+
+def test_several_sessions_are_read_at_once(filled):
+    told = {row.session_id: (row, spans) for row, spans in filled.bare_sessions([SESSION, "none", OTHER_SESSION])}
+    assert told == {each: (filled.session(each), filled.bare_spans(each)) for each in (SESSION, OTHER_SESSION)}
+    assert [row.project_id for row, _ in filled.bare_sessions([SESSION, OTHER_SESSION], "q")] == ["q"]
 
 
 def test_parts_of_one_project_are_none_of_another(store):

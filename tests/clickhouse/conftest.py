@@ -1,0 +1,31 @@
+"""ClickHouse's engine in this process; without it these tests are not collected, and `scripts/clickhouse` has it."""
+
+from __future__ import annotations
+
+import os
+
+import collector_tables
+import pytest
+
+if os.environ.get("AGENTOPS_TESTS_CLICKHOUSE"):
+    assert collector_tables.IS_HERE, "chdb is not installed: pip install 'agentops_otel[clickhouse-test]'"
+collect_ignore_glob = [] if collector_tables.IS_HERE else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def engine():
+    engine = collector_tables.Engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def database(engine):
+    return engine.database()
+
+
+@pytest.fixture
+def store(engine, database):
+    store = collector_tables.CollectedStore(engine, database)
+    yield store
+    store.close()
