@@ -2,9 +2,9 @@
 
     pip install -e '.[clickhouse-test]' && python benchmarks/clickhouse.py [--spans 1000000] [--folder build/clickhouse]
 
-The tables are the collector's, filled in batches of 5,000 spans: sessions of 50 spans with 20 attributes, prompts among
-them. Each question is asked of the store and, by hand, of the same engine: first with the collector's tables alone, then
-with ours beside them. A ratio of 1 would be a store that costs nothing.
+The tables are the collector's, filled in batches of 5,000 spans: sessions of 50, calls with 20 attributes and prompts.
+Each question is asked of the store and, by hand, of the same engine: first with the collector's tables alone, then with
+ours beside them. A ratio of 1 would be a store that costs nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH = 5_000
 BEGIN = 1_790_000_000
 SECONDS = 20  # between the starts of two sessions
 DATABASE = "otel"
-WORDS = "the agent looks for an order in the archive and tells when it will be there or why it was lost".split()
+WORDS = ["agent", "looks", "for", "an", "order", "in", "the", "archive", "and", "tells", "when", "it", "was", "lost"]
 
 # Span 0 of a session is its root; of the others, every second is a model call, every sixth a tool, one in 90 fails.
 FILL = """
@@ -57,9 +57,11 @@ SELECT fromUnixTimestamp64Nano(toInt64(({begin} + session * {seconds}) * 1000000
    is_root, map('agentops.span.kind', 'session', 'agentops.end_state', if(session % 5 = 0, 'Failure', 'Success'),
     'agentops.tags', concat('["nightly","t', toString(session % 20), '"]'), 'agentops.llm_calls', '25'),
    is_call, map('gen_ai.operation.name', 'chat', 'gen_ai.provider.name', 'openai', 'gen_ai.request.model', 'gpt-4o',
-    'gen_ai.response.model', concat('gpt-4o-', toString(session % 3)), 'gen_ai.usage.input_tokens', toString(100 + place),
-    'gen_ai.usage.output_tokens', toString(20 + place), 'agentops.cost.usd', toString(0.0001 * (1 + place)),
-    'agentops.cost.source', 'genai-prices', 'gen_ai.response.id', hex(number), 'gen_ai.response.finish_reasons', '["stop"]',
+    'gen_ai.response.model', concat('gpt-4o-', toString(session % 3)),
+    'gen_ai.usage.input_tokens', toString(100 + place), 'gen_ai.usage.output_tokens', toString(20 + place),
+    'agentops.cost.usd', toString(0.0001 * (1 + place)),
+    'agentops.cost.source', 'genai-prices', 'gen_ai.response.id', hex(number),
+    'gen_ai.response.finish_reasons', '["stop"]',
     'gen_ai.input.messages', messages, 'gen_ai.output.messages', messages, 'gen_ai.request.temperature', '0.2',
     'server.address', 'api.openai.com', 'agentops.span.kind', 'llm', 'gen_ai.request.max_tokens', '500',
     'gen_ai.usage.cost', toString(0.0001 * (1 + place)), 'operation.cost', toString(0.0001 * (1 + place))),
@@ -85,9 +87,11 @@ FROM {{database}}.otel_traces GROUP BY session ORDER BY start DESC LIMIT 50
 LIST_OF_OURS = """
 WITH newest AS (SELECT session FROM (SELECT session, min(first) AS start FROM {database}.agentops_sessions
  GROUP BY project, session) ORDER BY start DESC LIMIT 50)
-SELECT session, min(start) AS begun, max(finish) AS last, count() AS spans, sum(is_call) AS calls, sum(is_tool) AS tools,
- sum(failed) AS errors, sumIf(input_tokens, is_call), sumIf(output_tokens, is_call), sumIf(cost, is_call) AS cost,
- anyIf(end_state, is_root) AS state, anyIf(tags, is_root) AS tags, groupUniqArray(model) AS models, any(resource) AS resource
+SELECT session, min(start) AS begun, max(finish) AS last, count() AS spans, sum(is_call) AS calls,
+ sum(is_tool) AS tools, sum(failed) AS errors, sumIf(input_tokens, is_call), sumIf(output_tokens, is_call),
+ sumIf(cost, is_call) AS cost,
+ anyIf(end_state, is_root) AS state, anyIf(tags, is_root) AS tags, groupUniqArray(model) AS models,
+ any(resource) AS resource
 FROM {database}.agentops_spans WHERE session IN (SELECT session FROM newest) GROUP BY session ORDER BY begun DESC
 """
 EXPORT = "SELECT * FROM {database}.otel_traces WHERE TraceId = '{trace}' ORDER BY Timestamp"
@@ -99,6 +103,9 @@ WHERE SpanAttributes['gen_ai.operation.name'] = 'chat' GROUP BY day, model ORDER
 COST_OF_OURS = """
 SELECT intDiv(start, 86400000000000) AS day, model, sum(cost) FROM {database}.agentops_spans WHERE is_call
 GROUP BY day, model ORDER BY day, model
+"""
+SIZE = """
+SELECT table, sum(bytes_on_disk) FROM system.parts WHERE database = '{database}' AND active GROUP BY table ORDER BY table
 """
 
 
@@ -187,8 +194,7 @@ def main():
             print(f"migrated: {rows:,} rows, {rows / (time.perf_counter() - begun):,.0f} a second")
             store.close()
         questions(client, store, chosen.rounds, is_ours=True)
-        size = "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE database = '{}' AND active GROUP BY table ORDER BY table"
-        for table, size_of in client.query(size.format(DATABASE)).result_rows:
+        for table, size_of in client.query(SIZE.format(database=DATABASE)).result_rows:
             print(f"{table:24} {size_of / chosen.spans:9.1f} bytes a span")
         store.close()
         client.close()

@@ -34,7 +34,7 @@ def clickhouse() -> None:
 @clickhouse.command()
 @_STORE
 def check(store: str | None) -> None:
-    """Tell whether the tables can be read, whether ours are there, and what to do: exits with 1 if that must be done."""
+    """Tell whether the tables can be read, whether ours are there, and what to do: exits with 1 if it must be."""
     from agentops_otel.store.clickhouse import migration  # noqa: PLC0415 - few need it
 
     with _opened(store) as database:

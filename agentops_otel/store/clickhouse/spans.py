@@ -86,8 +86,9 @@ def _record(row: Sequence[Any], resource: dict[str, Any]) -> SpanRecord:
         del told[names.COST]
     attributes = typed(told.items())
     if is_start:
-        for name in (names.SESSION_START_TIME, names.EVENT_NAME):
-            attributes.pop(name, None)
+        # What makes it a log record is none of the session's.
+        attributes.pop(names.SESSION_START_TIME, None)
+        attributes.pop(names.EVENT_NAME, None)
         attributes[names.SPAN_KIND] = names.KIND_SESSION
     return SpanRecord(
         trace_id,

@@ -23,9 +23,23 @@ export async function ask(path, options = {}) {
     const headers = { Accept: "application/json", ...options.headers, ...(key ? { "X-Agentops-Api-Key": key } : {}) };
     const answer = await fetch(path, { ...options, headers });
     if (answer.ok) return answer;
+    if (answer.status === 503) comeBack(headers);
     if (answer.status !== 401) throw new Refused(answer.status, await reason(answer));
     if (sessionStorage.getItem(KEY) === key) sessionStorage.setItem(KEY, await enteredKey(wrong || Boolean(key)));
   }
+}
+
+let isWaiting = false;
+
+/** What a store that is away cannot tell is said where it was asked; when it is back, the page is loaded again. */
+async function comeBack(headers) {
+  if (isWaiting) return;
+  isWaiting = true;
+  for (let seconds = 2, isBack = false; !isBack; seconds = Math.min(seconds * 1.5, 30)) {
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+    isBack = await fetch("/v2/sessions?limit=1", { headers }).then((answer) => answer.status !== 503, () => false);
+  }
+  location.reload();
 }
 
 async function reason(answer) {
