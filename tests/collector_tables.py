@@ -181,7 +181,7 @@ class Engine:
     def __init__(self):
         from clickhouse_connect import get_client  # noqa: PLC0415 - only where it is
 
-        self._folder = tempfile.TemporaryDirectory(prefix="clickhouse-")
+        self._folder = tempfile.TemporaryDirectory(prefix="clickhouse-", ignore_cleanup_errors=True)
         self.path = os.path.join(self._folder.name, "engine")  # noqa: PTH118
         self._get = get_client
         self.client = self.connect()
@@ -205,6 +205,7 @@ class Engine:
 
     def close(self):
         self.client.close()
+        self._folder.cleanup()
 
 
 class CollectedStore(ClickHouseStore):

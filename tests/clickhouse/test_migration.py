@@ -32,7 +32,7 @@ def test_what_was_there_and_what_comes_is_told_once(engine, form):
     store.insert([root(end=None), llm(0.5)])
     told = figures(store)
     assert not store.asking.layout.is_migrated
-    assert migrate(store.asking.database) == 3
+    assert migrate(store.asking.database) == 2
     assert figures(store) == told
     assert store.asking.layout.is_migrated
     store.insert([root(ENDED, end=5), llm(0.25, start=3)])

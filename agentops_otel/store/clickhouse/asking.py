@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ATTRIBUTE: Final = f"SpanAttributes[{quoted(names.SESSION_ID)}]"
+_ATTRIBUTE_OF_START: Final = f"LogAttributes[{quoted(names.SESSION_ID)}]"
 
 
 class Values:
@@ -49,10 +50,10 @@ class Values:
 
 
 class Place(NamedTuple):
-    """Where the rows of some sessions stand: conditions on rows of spans, each of which is under one, and on logs."""
+    """Where the rows of some sessions stand: conditions on rows of spans, and on those of logs."""
 
     told: Told
-    spans: list[str]
+    spans: str
     starts: str
     ours: str | None
     """The facts of these sessions in our own table."""
@@ -62,7 +63,7 @@ class Place(NamedTuple):
         if self.ours is not None:
             return self.ours
         asked = list(asked)
-        parts = [f"{self.told.of_spans(asked)} WHERE {condition}" for condition in self.spans]
+        parts = [f"{self.told.of_spans(asked)} WHERE {self.spans}"]
         of_starts = self.told.of_starts(asked)
         if of_starts is not None:
             parts.append(f"{of_starts} AND {self.starts}")
@@ -95,40 +96,51 @@ class Asking:
         self._looking.forget()
         self.database.close()
 
+    def place_of(self, values: Values, session_ids: Sequence[str], project: str | None) -> Place:
+        """Where the rows of these sessions stand; with a project, of its sessions alone.
 
-def place_of(layout: Layout, values: Values, session_ids: Sequence[str], project: str | None) -> Place:
-    """Where the rows of these sessions stand; with a project, of its sessions alone.
+        A span belongs to the session that it names, else to that of its trace. No index knows that, but one knows of
+        traces: so these are looked up first, and only their spans are read.
+        """
+        layout, told = self.layout, self.layout.told
+        named = values.texts(session_ids)
+        ours, owned_span, owned_start = None, "", ""
+        if project is not None:
+            owner = values.text(project)
+            owned_span = f" AND {told.project_of_span} = {owner}"
+            owned_start = f" AND {told.project_of_start} = {owner}"
+        if layout.is_migrated:
+            owned = "" if project is None else f" AND project = {owner}"
+            ours = f"(SELECT * FROM {layout.ours(FACTS_TABLE)} WHERE session IN {named}{owned})"
+        traces, first, last = self._traces(session_ids)
+        asked = values.texts(sorted(traces))
+        spans = f"TraceId IN {asked} AND {SESSION} IN {named}{owned_span}"
+        if last:
+            # Which leaves out all partitions of other days.
+            spans += f" AND Timestamp BETWEEN {_moment(values.whole(first))} AND {_moment(values.whole(last))}"
+        of_start = SESSION.replace("SpanAttributes[", "LogAttributes[")
+        starts = f"({_ATTRIBUTE_OF_START} IN {named} OR TraceId IN {asked}) AND {of_start} IN {named}{owned_start}"
+        return Place(told, spans, starts, ours)
 
-    A span belongs to the session that it names, else to that of its trace. Both can be looked up by an index as they
-    stand here; the expression of the two together could not.
-    """
-    told = layout.told
-    named = values.texts(session_ids)
-    owned = None if project is None else values.text(project)
-    traces = [session_id.replace("-", "") for session_id in session_ids if _UUID.fullmatch(session_id)]
-    of_traces = values.texts(traces)
-    if layout.is_migrated:
-        facts = f"{layout.ours(FACTS_TABLE)} WHERE session IN {named}" + (
-            "" if owned is None else f" AND project = {owned}"
-        )
-        first, last = (f"fromUnixTimestamp64Nano((SELECT {end}(start) FROM {facts}))" for end in ("min", "max"))
-        spans = [
-            (
-                f"TraceId IN (SELECT trace FROM {facts}) AND Timestamp >= {first} "
-                f"AND Timestamp <= {last} AND {SESSION} IN {named}"
+    def _traces(self, session_ids: Sequence[str]) -> tuple[set[str], int, int]:
+        """The traces that these sessions have, and between what times, where that is known."""
+        layout, values = self.layout, Values()
+        traces = {session_id.replace("-", "") for session_id in session_ids if _UUID.fullmatch(session_id)}
+        if layout.is_migrated:
+            statement = (
+                f"SELECT groupUniqArray(trace), min(start), max(start) FROM {layout.ours(FACTS_TABLE)} "
+                f"WHERE session IN {values.texts(session_ids)}"
             )
-        ]
-    else:
-        by_items = ""
+            ((found, first, last),) = self.rows(statement, values)
+            return {*traces, *found}, first, last
+        asked = f"{_ATTRIBUTE} IN {values.texts(session_ids)}"
         if layout.has_items:
-            items = values.texts([f"{names.SESSION_ID}={session_id}" for session_id in session_ids])
-            by_items = f"hasAny(SpanAttributeItems, {items}) AND "
-        spans = [f"{by_items}{_ATTRIBUTE} IN {named}"]
-        if traces:
-            spans.append(f"TraceId IN {of_traces} AND {_ATTRIBUTE} = ''")
-    starts = f"(LogAttributes[{quoted(names.SESSION_ID)}] IN {named} OR TraceId IN {of_traces})"
-    starts += f" AND {SESSION.replace('SpanAttributes[', 'LogAttributes[')} IN {named}"
-    if owned is not None:
-        spans = [f"{condition} AND {told.project_of_span} = {owned}" for condition in spans]
-        starts += f" AND {told.project_of_start} = {owned}"
-    return Place(told, spans, starts, f"(SELECT * FROM {facts})" if layout.is_migrated else None)
+            items = [f"{names.SESSION_ID}={session_id}" for session_id in session_ids]
+            # One by one they are answered by the index alone.
+            asked = " OR ".join(f"has(SpanAttributeItems, {values.text(item)})" for item in items)
+        found = self.rows(f"SELECT DISTINCT TraceId FROM {layout.told.spans} WHERE {asked}", values)
+        return {*traces, *(trace for (trace,) in found)}, 0, 0
+
+
+def _moment(nanoseconds: str) -> str:
+    return f"fromUnixTimestamp64Nano({nanoseconds})"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agentops_otel.store.clickhouse import spans
-from agentops_otel.store.clickhouse.asking import Asking, Values, place_of
+from agentops_otel.store.clickhouse.asking import Asking, Values
 from agentops_otel.store.clickhouse.sessions import ROW, sessions, summary_from
 from agentops_otel.store.summary import Summary, summarise
 
@@ -39,8 +39,8 @@ class Reading:
         found: dict[Key, Summary] = {}
         odd: list[Key] = []
         for some in _pieces(keys):
-            values, layout = Values(), self.asking.layout
-            place = place_of(layout, values, [key.session for key in some], _only_project(some))
+            values = Values()
+            place = self.asking.place_of(values, [key.session for key in some], _only_project(some))
             statement = f"SELECT {_ROW} FROM {sessions(ROW, place.facts)}"
             wanted = set(some)
             for row in self.asking.rows(statement, values):
@@ -64,11 +64,11 @@ class Reading:
     def records(self, keys: Sequence[Key], *, is_bare: bool, has_links: bool) -> Iterator[tuple[Key, list[SpanRecord]]]:
         """The records of these sessions by their start, session by session."""
         for some in _pieces(keys):
-            values, layout = Values(), self.asking.layout
-            place = place_of(layout, values, [key.session for key in some], _only_project(some))
+            values = Values()
+            place = self.asking.place_of(values, [key.session for key in some], _only_project(some))
             wanted = spans.Wanted(place.spans, place.starts, is_bare, has_links)
             found: defaultdict[Key, list[SpanRecord]] = defaultdict(list)
-            for project, record in spans.records_from(self.asking.rows(spans.statement(layout, wanted), values)):
+            for project, record in self.told(wanted, values):
                 found[Key(record.session_id, project)].append(record)
             yield from ((key, found[key]) for key in some if key in found)
 
@@ -89,33 +89,44 @@ class Reading:
         ClickHouse takes longer to think about the sums of a session than it takes to tell of a few thousand spans; so
         these are tallied here, and only what is larger is summed there.
         """
-        values, layout = Values(), self.asking.layout
-        place = place_of(layout, values, [session_id], project)
-        wanted = spans.Wanted(place.spans, place.starts, is_bare=True, limit=_FEW + 1)
-        rows = self.asking.rows(spans.statement(layout, wanted), values)
-        if len(rows) > _FEW:
+        values = Values()
+        place = self.asking.place_of(values, [session_id], project)
+        found = self.told(spans.Wanted(place.spans, place.starts, is_bare=True, limit=_FEW + 1), values)
+        if len(found) > _FEW:
             meant = self.meant(session_id, project)
             return None if meant is None else self.summaries([meant[0]]).get(meant[0])
-        told = self.newest(rows)
+        told = newest(found)
         return None if told is None else summarise(session_id, told[1], told[0])
 
-    def newest(self, rows: Iterable[Sequence[Any]]) -> tuple[str, list[SpanRecord]] | None:
-        """The project and the records of a session: of several projects, the one that began last."""
-        found: defaultdict[str, list[SpanRecord]] = defaultdict(list)
-        for owner, record in spans.records_from(rows):
-            found[owner].append(record)
-        return max(found.items(), key=lambda told: (told[1][0].start_time, told[0]), default=None)
+    def told(self, wanted: spans.Wanted, values: Values) -> list[tuple[str, SpanRecord]]:
+        """The records that are wanted, each with its project; starts are asked for where a session has no root."""
+        layout = self.asking.layout
+        rows = list(self.asking.rows(spans.statement(layout, wanted), values))
+        found = spans.records_from(rows)
+        ended = {(project, record.session_id) for project, record in found if record.is_session}
+        statement = spans.statement_of_starts(layout, wanted)
+        if statement is None or (found and all((project, record.session_id) in ended for project, record in found)):
+            return found
+        return spans.records_from([*rows, *self.asking.rows(statement, values)])
 
     def meant(self, session_id: str, project: str | None) -> tuple[Key, int] | None:
         """The session that is meant, and how many rows it has: of several projects, the one that began last."""
-        values, layout = Values(), self.asking.layout
-        place = place_of(layout, values, [session_id], project)
+        values = Values()
+        place = self.asking.place_of(values, [session_id], project)
         statement = (
             f"SELECT project, count() FROM {place.facts(['project', 'start'])} GROUP BY project "
             "ORDER BY min(start) DESC, project DESC LIMIT 1"
         )
         rows = self.asking.rows(statement, values)
         return (Key(session_id, rows[0][0]), int(rows[0][1])) if rows else None
+
+
+def newest(told: Iterable[tuple[str, SpanRecord]]) -> tuple[str, list[SpanRecord]] | None:
+    """The project and the records of a session: of several projects, the one that began last."""
+    found: defaultdict[str, list[SpanRecord]] = defaultdict(list)
+    for project, record in told:
+        found[project].append(record)
+    return max(found.items(), key=lambda each: (each[1][0].start_time, each[0]), default=None)
 
 
 def _only_project(keys: Sequence[Key]) -> str | None:

@@ -26,41 +26,44 @@ _STATES: Final = {"ok": "ok", "error": "error"}
 
 
 class Wanted(NamedTuple):
-    """Which records: conditions on rows of spans, and one on rows of logs (None: no logs), and what of each."""
+    """Which records: conditions on rows of spans and on rows of logs, and what of each."""
 
-    spans: Sequence[str]
-    starts: str | None
+    spans: str
+    starts: str
     is_bare: bool = False
     has_links: bool = True
     limit: int | None = None
 
 
 def statement(layout: Layout, wanted: Wanted) -> str:
-    """What finds these records by their start."""
+    """What finds the spans by their start."""
     attributes = _BARE if wanted.is_bare else "SpanAttributes"
-    columns = (
-        f"SELECT {_NANOSECONDS} AS start, toInt64(Duration) AS length, 0 AS is_start, TraceId, SpanId, ParentSpanId, "
-        "SpanName, toString(SpanKind) AS kind, toString(StatusCode) AS state, StatusMessage, ScopeName, "
-        f"toString(ScopeVersion) AS version, {attributes} AS told, ResourceAttributes, "
-        f"{_NOTHING if wanted.is_bare else _EVENTS}, {_LINKS if wanted.has_links else _NO_LINKS}, "
-        f"{layout.told.project_of_span} AS project "
-        f"FROM {layout.told.spans} WHERE "
-    )
-    parts = [columns + condition for condition in wanted.spans]
-    if wanted.starts is not None and layout.told.starts is not None:
-        told = f"toInt64OrZero(LogAttributes[{quoted(names.SESSION_START_TIME)}])"
-        parts.append(
-            f"SELECT if({told} > 0, {told}, {_NANOSECONDS}), 0, 1, TraceId, SpanId, '', "
-            "'session', 'internal', 'unset', '', ScopeName, toString(ScopeVersion), LogAttributes, ResourceAttributes, "
-            f"{_NOTHING}, {_NO_LINKS}, {layout.told.project_of_start} "
-            f"FROM {layout.told.starts} WHERE {layout.told.are_starts} AND {wanted.starts}"
-        )
     limit = "" if wanted.limit is None else f" LIMIT {wanted.limit}"
-    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY start, ParentSpanId != '', is_start, SpanId{limit}"
+    return (
+        f"SELECT {_NANOSECONDS} AS start, toInt64(Duration), 0, TraceId, SpanId, ParentSpanId, "
+        "SpanName, SpanKind, StatusCode, StatusMessage, ScopeName, "
+        f"ScopeVersion, {attributes}, ResourceAttributes, "
+        f"{_NOTHING if wanted.is_bare else _EVENTS}, {_LINKS if wanted.has_links else _NO_LINKS}, "
+        f"{layout.told.project_of_span} "
+        f"FROM {layout.told.spans} WHERE {wanted.spans} ORDER BY start, ParentSpanId != '', SpanId{limit}"
+    )
+
+
+def statement_of_starts(layout: Layout, wanted: Wanted) -> str | None:
+    """What finds the starts of sessions; None where nobody writes them."""
+    if layout.told.starts is None:
+        return None
+    told = f"toInt64OrZero(LogAttributes[{quoted(names.SESSION_START_TIME)}])"
+    return (
+        f"SELECT if({told} > 0, {told}, {_NANOSECONDS}) AS start, 0, 1, TraceId, SpanId, '', "
+        "'session', 'internal', 'unset', '', ScopeName, ScopeVersion, LogAttributes, ResourceAttributes, "
+        f"{_NOTHING}, {_NO_LINKS}, {layout.told.project_of_start} "
+        f"FROM {layout.told.starts} WHERE {layout.told.are_starts} AND {wanted.starts} ORDER BY start"
+    )
 
 
 def records_from(rows: Iterable[Sequence[Any]]) -> list[tuple[str, SpanRecord]]:
-    """The records of these rows by their start, each with its project: once, and without starts of what has ended."""
+    """The records of these rows, each with its project: once, without starts of what has ended, by their start."""
     found: dict[tuple[str, str, str], SpanRecord] = {}
     resources: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for row in rows:
@@ -74,7 +77,7 @@ def records_from(rows: Iterable[Sequence[Any]]) -> list[tuple[str, SpanRecord]]:
         if kept is None or (kept.end_time is None and record.end_time is not None):
             found[place] = record
     told = [(project, record) for (project, _, _), record in found.items()]
-    return sorted(told, key=lambda each: each[1].start_time)
+    return sorted(told, key=lambda each: (each[1].start_time, each[1].parent_id is not None))
 
 
 def _record(row: Sequence[Any], resource: dict[str, Any]) -> SpanRecord:

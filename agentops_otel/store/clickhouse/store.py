@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from agentops_otel.store import parts, rows, texts
 from agentops_otel.store.base import ReadOnlyError
 from agentops_otel.store.clickhouse import news, spans, sums, words
-from agentops_otel.store.clickhouse.asking import Asking, Values, place_of
+from agentops_otel.store.clickhouse.asking import Asking, Values
 from agentops_otel.store.clickhouse.layout import SESSIONS_TABLE
 from agentops_otel.store.clickhouse.listing import Listing, settled
-from agentops_otel.store.clickhouse.reading import AT_ONCE, Key, Reading
+from agentops_otel.store.clickhouse.reading import AT_ONCE, Key, Reading, newest
 from agentops_otel.store.clickhouse.sessions import sessions
 from agentops_otel.store.clickhouse.tracing import Tracing
 from agentops_otel.store.questions import FACETS, QuestionError, SessionPage, SessionQuery
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.store.base import SessionRow
+    from agentops_otel.store.clickhouse.asking import Place
     from agentops_otel.store.questions import Change, Figures, FiguresQuery, Hit
     from agentops_otel.store.traces import Dependency, Operation, TraceIds, TraceQuery
 
@@ -108,10 +109,9 @@ class ClickHouseStore:
 
     def whole(self, session_id: str, project: str | None = None) -> tuple[SessionRow, list[SpanRecord]] | None:
         """A session with all its records; None where it is not there."""
-        values, layout = Values(), self.asking.layout
-        place = place_of(layout, values, [session_id], project)
-        wanted = spans.Wanted(place.spans, place.starts)
-        told = self._reading.newest(self.asking.rows(spans.statement(layout, wanted), values))
+        values = Values()
+        place = self.asking.place_of(values, [session_id], project)
+        told = newest(self._reading.told(spans.Wanted(place.spans, place.starts), values))
         if told is None:
             return None
         owner, records = told
@@ -176,12 +176,11 @@ class ClickHouseStore:
         if span_ids is not None and not span_ids:
             return []
 
-        def ask(values: Values, place: Any) -> spans.Wanted:
+        def ask(values: Values, place: Place) -> spans.Wanted:
             if span_ids is None:
-                # A root may be there as its start, too: that is one more row than records.
-                return spans.Wanted(place.spans, place.starts, limit=None if limit is None else limit + 1)
+                return spans.Wanted(place.spans, place.starts, limit=limit)
             asked = f" AND SpanId IN {values.texts(list(span_ids))}"
-            return spans.Wanted([each + asked for each in place.spans], place.starts + asked)
+            return spans.Wanted(place.spans + asked, place.starts + asked)
 
         return self._asked(session_id, project, ask)[:limit]
 
@@ -191,18 +190,13 @@ class ClickHouseStore:
         )
 
     def _asked(
-        self, session_id: str, project: str | None, ask: Callable[[Values, Any], spans.Wanted]
+        self, session_id: str, project: str | None, ask: Callable[[Values, Place], spans.Wanted]
     ) -> list[SpanRecord]:
         """The records of the session that is meant: with its project, or the one of its id that began last."""
-        if project is None:
-            meant = self._reading.meant(session_id, project)
-            if meant is None:
-                return []
-            project = meant[0].project
-        values, layout = Values(), self.asking.layout
-        wanted = ask(values, place_of(layout, values, [session_id], project))
-        found = spans.records_from(self.asking.rows(spans.statement(layout, wanted), values))
-        return [record for _, record in found]
+        values = Values()
+        wanted = ask(values, self.asking.place_of(values, [session_id], project))
+        told = newest(self._reading.told(wanted, values))
+        return [] if told is None else told[1]
 
     def version(self, session_id: str, project: str | None = None) -> int:
         """A number that is another one whenever a record of the session has come or gone; 0 without any."""
@@ -223,8 +217,8 @@ class ClickHouseStore:
         """Which sessions are meant by these ids."""
         if project is not None:
             return [Key(session_id, project) for session_id in session_ids]
-        values, layout = Values(), self.asking.layout
-        place = place_of(layout, values, session_ids, None)
+        values = Values()
+        place = self.asking.place_of(values, session_ids, None)
         source = place.facts(["session", "project", "start"])
         order = "GROUP BY session, project ORDER BY min(start), project"
         statement = f"SELECT session, project FROM {source} {order}"
@@ -247,9 +241,9 @@ class ClickHouseStore:
         if not keys:
             return
         values, layout = Values(), self.asking.layout
-        place = place_of(layout, values, [key.session for key in keys], None)
+        place = self.asking.place_of(values, [key.session for key in keys], None)
         asked = words.FIRST_COLUMNS.format(project=layout.told.project_of_span)
-        source = " UNION ALL ".join(f"SELECT {asked} FROM {layout.told.spans} WHERE {each}" for each in place.spans)
+        source = f"SELECT {asked} FROM {layout.told.spans} WHERE {place.spans}"
         statement = (
             f"SELECT session, project, said FROM (SELECT * FROM ({source}) ORDER BY start "
             f"LIMIT {_FIRST_SPANS} BY session, project) WHERE notEmpty(said) "

@@ -8,6 +8,7 @@ from agentops_otel.store import rows, traces
 from agentops_otel.store.clickhouse import spans
 from agentops_otel.store.clickhouse.asking import Asking, Values
 from agentops_otel.store.clickhouse.facts import quoted
+from agentops_otel.store.clickhouse.reading import Reading
 from agentops_otel.store.traces import NO_SERVICE, Dependency, Operation, TraceIds
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ class Tracing:
         asked = f"TraceId = {values.text(trace_id)}"
         owned = "" if project is None else f" AND {{}} = {values.text(project)}"
         wanted = spans.Wanted(
-            [asked + owned.format(layout.told.project_of_span)],
+            asked + owned.format(layout.told.project_of_span),
             asked + owned.format(layout.told.project_of_start),
             is_bare=not content,
             has_links=content,
             limit=min(limit, rows.LATEST),
         )
-        return [record for _, record in spans.records_from(self._asking.rows(spans.statement(layout, wanted), values))]
+        return [record for _, record in Reading(self._asking).told(wanted, values)][:limit]
 
     def dependencies(self, since: int, until: int, project: str | None) -> list[Dependency]:
         """Which services called which between these times (ns), by the spans that began then."""
@@ -120,14 +121,18 @@ def _conditions(values: Values, query: TraceQuery) -> str:
 def _tag(values: Values, name: str, value: str) -> str:
     place, sought = values.text(name), values.text(value)
     number = traces.number_of(value)
-    as_number = "" if number is None else f" OR toFloat64OrNull({{0}}) = {values.number(number)}"
-    in_list = f"startsWith({{0}}, '[') AND has(JSONExtract({{0}}, 'Array(String)'), {sought})"
-    holds = f"({{0}} = {sought}{as_number} OR ({in_list}))"
-    told = [holds.format(f"{places}[{place}]") for places in ("SpanAttributes", "ResourceAttributes")]
-    told = [f"(mapContains({places}, {place}) AND {each})" for places, each in zip(_MAPS, told, strict=True)]
-    told.append(
-        f"arrayExists(told -> mapContains(told, {place}) AND {holds.format(f'told[{place}]')}, Events.Attributes)"
-    )
+    as_number = None if number is None else values.number(number)
+
+    def holds(attributes: str) -> str:
+        told = f"{attributes}[{place}]"
+        ways = [
+            f"{told} = {sought}",
+            f"(startsWith({told}, '[') AND has(JSONExtract({told}, 'Array(String)'), {sought}))",
+        ]
+        ways += [] if as_number is None else [f"toFloat64OrNull({told}) = {as_number}"]
+        return f"(mapContains({attributes}, {place}) AND ({' OR '.join(ways)}))"
+
+    told = [*map(holds, _MAPS), f"arrayExists(told -> {holds('told')}, Events.Attributes)"]
     if name in _FIELDS:
         told.append(f"{_FIELDS[name]} = {sought}")
     elif name == "error" and value in {"true", "false"}:
