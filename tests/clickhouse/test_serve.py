@@ -32,7 +32,7 @@ PATHS = [
     "/v2/facets?facet=model",
     "/v2/analytics/percentiles",
     "/v2/analytics/agents",
-    "/v2/search?q=refund",
+    "/v2/search?text=refund",
     "/api/services",
     "/api/traces?service=shop",
     f"/api/traces/{SESSION.replace('-', '')}",

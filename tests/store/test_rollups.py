@@ -124,3 +124,10 @@ def test_sums_wait_for_nobody_who_holds_the_file(store, monkeypatch):
     other.execute("ROLLBACK")
     other.close()
     assert [each.llm_calls for each in store.figures(FiguresQuery())] == [1]
+
+
+def test_a_nul_can_be_in_a_tag_a_model_or_a_provider(store):
+    words = "a\0b"
+    store.insert([root({names.TAGS: [words]}), llm(0.1, model=words, attributes={names.PROVIDER_NAME: words})])
+    for query in ({"tags": (words,)}, {"model": words}, {"provider": words}):
+        assert len(store.sessions(SessionQuery(**query))) == 1, query

@@ -112,3 +112,9 @@ def test_what_calls_what_is_read_from_the_newest_spans(store, monkeypatch):
         store.insert([span("b", span_id="2" * 16, parent_id="1" * 16, resource={"service.name": "two"}, **below)])
     (link,) = store.dependencies(0, BEGIN + 100 * SECOND)
     assert (link.parent, link.child, link.calls) == ("one", "two", 2)
+
+
+def test_a_span_that_has_not_ended_is_found(store):
+    store.insert([span("wait", trace="3" * 32, start=200, end=None)])
+    assert store.traces(TraceQuery(longest=SECOND // 2)) == ["3" * 32]
+    assert [operation.name for operation in store.operations("unknown_service")] == ["wait"]
