@@ -134,7 +134,9 @@ class Database:
         """
         with self._told():
             client = self._connected()
-            return client.query(statement, parameters=values or None, settings=self._settings).result_rows
+            answer = client.query(statement, parameters=values or None, settings=self._settings)
+            rows: Sequence[Sequence[Any]] = answer.result_rows
+            return rows
 
     def command(self, statement: str) -> None:
         """Do something; raises as `rows` does."""

@@ -174,5 +174,6 @@ def _is_migrated(database: Database, columns: Mapping[str, str] | None) -> bool:
         "SELECT name, comment FROM system.tables WHERE database = {database:String} AND name IN {tables:Array(String)}"
     )
     wanted = (FACTS_TABLE, SESSIONS_TABLE, VIEWS[0], VIEWS[2])
-    found_tables = dict(database.rows(statement, {"database": database.address.database, "tables": list(wanted)}))
-    return set(wanted) == set(found_tables) and found_tables[FACTS_TABLE] == COMPLETE
+    rows = database.rows(statement, {"database": database.address.database, "tables": list(wanted)})
+    comments = {str(name): str(comment) for name, comment in rows}
+    return set(wanted) == set(comments) and comments[FACTS_TABLE] == COMPLETE

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from agentops_otel.store import parts, rows, texts
 from agentops_otel.store.base import ReadOnlyError
-from agentops_otel.store.clickhouse import news, spans, sums, words
+from agentops_otel.store.clickhouse import news, sums, words
 from agentops_otel.store.clickhouse.asking import Asking, Values
 from agentops_otel.store.clickhouse.layout import SESSIONS_TABLE
 from agentops_otel.store.clickhouse.listing import Listing, settled
 from agentops_otel.store.clickhouse.reading import AT_ONCE, Key, Reading, newest
 from agentops_otel.store.clickhouse.sessions import sessions
+from agentops_otel.store.clickhouse.spans import Wanted
 from agentops_otel.store.clickhouse.tracing import Tracing
 from agentops_otel.store.questions import FACETS, QuestionError, SessionPage, SessionQuery
 from agentops_otel.store.rollups import facets_of
@@ -111,7 +112,7 @@ class ClickHouseStore:
         """A session with all its records; None where it is not there."""
         values = Values()
         place = self.asking.place_of(values, [session_id], project)
-        told = newest(self._reading.told(spans.Wanted(place.spans, place.starts), values))
+        told = newest(self._reading.told(Wanted(place.spans, place.starts), values))
         if told is None:
             return None
         owner, records = told
@@ -176,22 +177,20 @@ class ClickHouseStore:
         if span_ids is not None and not span_ids:
             return []
 
-        def ask(values: Values, place: Place) -> spans.Wanted:
+        def ask(values: Values, place: Place) -> Wanted:
             if span_ids is None:
-                return spans.Wanted(place.spans, place.starts, limit=limit)
+                return Wanted(place.spans, place.starts, limit=limit)
             asked = f" AND SpanId IN {values.texts(list(span_ids))}"
-            return spans.Wanted(place.spans + asked, place.starts + asked)
+            return Wanted(place.spans + asked, place.starts + asked)
 
         return self._asked(session_id, project, ask)[:limit]
 
     def _records(self, session_id: str, project: str | None, *, is_bare: bool) -> list[SpanRecord]:
         return self._asked(
-            session_id, project, lambda _, place: spans.Wanted(place.spans, place.starts, is_bare, not is_bare)
+            session_id, project, lambda _, place: Wanted(place.spans, place.starts, is_bare, not is_bare)
         )
 
-    def _asked(
-        self, session_id: str, project: str | None, ask: Callable[[Values, Place], spans.Wanted]
-    ) -> list[SpanRecord]:
+    def _asked(self, session_id: str, project: str | None, ask: Callable[[Values, Place], Wanted]) -> list[SpanRecord]:
         """The records of the session that is meant: with its project, or the one of its id that began last."""
         values = Values()
         wanted = ask(values, self.asking.place_of(values, [session_id], project))
@@ -222,7 +221,7 @@ class ClickHouseStore:
         source = place.facts(["session", "project", "start"])
         order = "GROUP BY session, project ORDER BY min(start), project"
         statement = f"SELECT session, project FROM {source} {order}"
-        meant = dict(self.asking.rows(statement, values))
+        meant = {str(session): str(owner) for session, owner in self.asking.rows(statement, values)}
         return [Key(session_id, meant[session_id]) for session_id in session_ids if session_id in meant]
 
     def first_inputs(self, session_ids: Iterable[str], project: str | None = None) -> Mapping[str, str]:
@@ -264,14 +263,17 @@ class ClickHouseStore:
             return [f"first_time >= {values.whole(since)}", *owned]
 
         values = Values()
-        conditions = [*bounds(values), *(["NOT is_odd_session"] if facet in _OF_CALLS else [])]
-        source = sessions([_FACETS[facet], *conditions], self.asking.layout.facts)
+        conditions = bounds(values)
+        # What of the odd ones counts is for the tally to say, where it is of calls.
+        odd = "is_odd_session" if facet in _OF_CALLS else "0"
+        source = sessions([_FACETS[facet], odd, *conditions], self.asking.layout.facts)
         statement = (
-            f"SELECT value, count() FROM (SELECT {_FACETS[facet]} AS listed FROM {source} "
-            f"WHERE {' AND '.join(conditions)}) ARRAY JOIN listed AS value GROUP BY value"
+            f"SELECT value, odd, count() FROM (SELECT {_FACETS[facet]} AS listed, {odd} AS odd FROM {source} "
+            f"WHERE {' AND '.join(conditions)}) ARRAY JOIN listed AS value GROUP BY value, odd"
         )
-        counts: dict[str, int] = {value: int(count) for value, count in self.asking.rows(statement, values)}
-        if facet in _OF_CALLS:
+        told = self.asking.rows(statement, values)
+        counts: dict[str, int] = {value: int(count) for value, is_odd, count in told if not is_odd}
+        if any(is_odd for _, is_odd, _ in told):
             for _, _, summary in self._reading.odd(bounds):
                 for _, value in (told for told in facets_of(summary) if told[0] == facet):
                     counts[value] = counts.get(value, 0) + 1

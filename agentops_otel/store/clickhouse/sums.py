@@ -47,10 +47,15 @@ def read(reading: Reading, query: FiguresQuery) -> list[Figures]:
     """
     part = figures.part_of(query)
     sums: dict[tuple[Any, ...], list[Any]] = {}
-    for row in _by_sql(reading, query, part):
-        _add(sums, row[: len(query.by)], row[len(query.by) :])
-    for key, counted in _by_tally(reading, query, part):
-        _add(sums, [key[figures.column_of(name)] for name in query.by], counted)
+    # An odd session may be found by a model that the tally alone knows of.
+    has_odd = query.model is not None or query.provider is not None
+    for is_odd, *row in _by_sql(reading, query, part):
+        has_odd |= bool(is_odd)
+        if not is_odd:
+            _add(sums, row[: len(query.by)], row[len(query.by) :])
+    if has_odd:
+        for key, counted in _by_tally(reading, query, part):
+            _add(sums, [key[figures.column_of(name)] for name in query.by], counted)
     return [
         figures.of(query, keys, counts) for keys, counts in sorted(sums.items(), key=lambda each: each[0]) if counts[0]
     ]
@@ -64,16 +69,17 @@ def _add(sums: dict[tuple[Any, ...], list[Any]], keys: Any, counts: Any) -> None
 
 def _by_sql(reading: Reading, query: FiguresQuery, part: str) -> Any:
     layout, values = reading.asking.layout, Values()
-    told = ["NOT is_odd_session", *_conditions(query, values)]
+    told = ["1", *_conditions(query, values)]
     groups = ", ".join(_GROUPS.get(name, name) for name in query.by)
     sums = ", ".join(_WHOLE if part in {"session", "tag"} else _OF_CALLS)
     needed = {"tag": f"tag_list, {sums}", "session": sums}.get(part, "day, state")
-    source = sessions([groups, *told, needed], layout.facts)
+    source = sessions(["is_odd_session", groups, *told, needed], layout.facts)
     if part == "tag":
         source = f"(SELECT *, one_tag FROM {source} ARRAY JOIN arrayDistinct(tag_list) AS one_tag)"
     elif part != "session":
         source = _by_source(layout, source)
-    statement = f"SELECT {groups}, {sums} FROM {source} WHERE {' AND '.join(told)} GROUP BY {groups}"
+    where = " AND ".join(told)
+    statement = f"SELECT is_odd_session, {groups}, {sums} FROM {source} WHERE {where} GROUP BY is_odd_session, {groups}"
     return reading.asking.rows(statement, values)
 
 
