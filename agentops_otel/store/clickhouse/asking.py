@@ -55,13 +55,9 @@ class Place(NamedTuple):
     told: Told
     spans: str
     starts: str
-    ours: str | None
-    """The facts of these sessions in our own table."""
 
     def facts(self, asked: Iterable[str]) -> str:
         """Their facts, as far as they are named in these texts, as a source of a query."""
-        if self.ours is not None:
-            return self.ours
         asked = list(asked)
         parts = [f"{self.told.of_spans(asked)} WHERE {self.spans}"]
         of_starts = self.told.of_starts(asked)
@@ -96,22 +92,30 @@ class Asking:
         self._looking.forget()
         self.database.close()
 
+    def facts_of(
+        self, values: Values, session_ids: Sequence[str], project: str | None
+    ) -> Callable[[Iterable[str]], str]:
+        """What gives the facts of these sessions as a source of a query; with a project, of its sessions alone."""
+        layout = self.layout
+        if not layout.is_migrated:
+            return self.place_of(values, session_ids, project).facts
+        owned = "" if project is None else f" AND project = {values.text(project)}"
+        ours = f"(SELECT * FROM {layout.ours(FACTS_TABLE)} WHERE session IN {values.texts(session_ids)}{owned})"
+        return lambda _: ours
+
     def place_of(self, values: Values, session_ids: Sequence[str], project: str | None) -> Place:
         """Where the rows of these sessions stand; with a project, of its sessions alone.
 
         A span belongs to the session that it names, else to that of its trace. No index knows that, but one knows of
         traces: so these are looked up first, and only their spans are read.
         """
-        layout, told = self.layout, self.layout.told
+        told = self.layout.told
         named = values.texts(session_ids)
-        ours, owned_span, owned_start = None, "", ""
+        owned_span = owned_start = ""
         if project is not None:
             owner = values.text(project)
             owned_span = f" AND {told.project_of_span} = {owner}"
             owned_start = f" AND {told.project_of_start} = {owner}"
-        if layout.is_migrated:
-            owned = "" if project is None else f" AND project = {owner}"
-            ours = f"(SELECT * FROM {layout.ours(FACTS_TABLE)} WHERE session IN {named}{owned})"
         traces, first, last = self._traces(session_ids)
         asked = values.texts(sorted(traces))
         spans = f"TraceId IN {asked} AND {SESSION} IN {named}{owned_span}"
@@ -120,7 +124,7 @@ class Asking:
             spans += f" AND Timestamp BETWEEN {_moment(values.whole(first))} AND {_moment(values.whole(last))}"
         of_start = SESSION.replace("SpanAttributes[", "LogAttributes[")
         starts = f"({_ATTRIBUTE_OF_START} IN {named} OR TraceId IN {asked}) AND {of_start} IN {named}{owned_start}"
-        return Place(told, spans, starts, ours)
+        return Place(told, spans, starts)
 
     def _traces(self, session_ids: Sequence[str]) -> tuple[set[str], int, int]:
         """The traces that these sessions have, and between what times, where that is known."""

@@ -13,7 +13,7 @@ from agentops_otel.store.summary import DEFAULT_PROJECT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TEXT, WORD, TIME, FLAG = "String", "LowCardinality(String)", "Int64", "UInt8"
+TEXT, WORD, TIME, NUMBER, FLAG = "String", "LowCardinality(String)", "Int64", "UInt64", "UInt8"
 COST: Final = "Decimal(76, 38)"
 TOKENS: Final = {
     "input_tokens": names.INPUT_TOKENS,
@@ -83,6 +83,9 @@ FACTS: Final = (
     Fact("trace", TEXT, "TraceId", "TraceId"),
     Fact("span", TEXT, "SpanId", "SpanId"),
     Fact("parent", TEXT, "ParentSpanId"),
+    # Ids as the numbers that they are, for these are many times faster to compare; 0 is none.
+    Fact("node", NUMBER, "reinterpretAsUInt64(unhex(SpanId))", "reinterpretAsUInt64(unhex(SpanId))"),
+    Fact("above", NUMBER, "reinterpretAsUInt64(unhex(ParentSpanId))", "0"),
     Fact(
         "start",
         TIME,
@@ -105,7 +108,7 @@ FACTS: Final = (
         f"if(abs(toFloat64OrZero({_COST})) < {_DEAREST}, toDecimal256OrNull({_COST}, 38), NULL)",
         "NULL",
     ),
-    *(Fact(column, "UInt64", _tokens(name), "0") for column, name in TOKENS.items()),
+    *(Fact(column, NUMBER, _tokens(name), "0") for column, name in TOKENS.items()),
     Fact("is_start", FLAG, "0", "1"),
     Fact("is_root", FLAG, f"kind = {quoted(names.KIND_SESSION)}", "1"),
     Fact("is_event", FLAG, f"kind = {quoted(names.KIND_ERROR)}", "0"),

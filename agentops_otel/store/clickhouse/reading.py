@@ -40,8 +40,8 @@ class Reading:
         odd: list[Key] = []
         for some in _pieces(keys):
             values = Values()
-            place = self.asking.place_of(values, [key.session for key in some], _only_project(some))
-            statement = f"SELECT {_ROW} FROM {sessions(ROW, place.facts)}"
+            facts = self.asking.facts_of(values, [key.session for key in some], _only_project(some))
+            statement = f"SELECT {_ROW} FROM {sessions(ROW, facts)}"
             wanted = set(some)
             for row in self.asking.rows(statement, values):
                 key = Key(row[0], row[1])
@@ -112,9 +112,9 @@ class Reading:
     def meant(self, session_id: str, project: str | None) -> tuple[Key, int] | None:
         """The session that is meant, and how many rows it has: of several projects, the one that began last."""
         values = Values()
-        place = self.asking.place_of(values, [session_id], project)
+        facts = self.asking.facts_of(values, [session_id], project)
         statement = (
-            f"SELECT project, count() FROM {place.facts(['project', 'start'])} GROUP BY project "
+            f"SELECT project, count() FROM {facts(['project', 'start'])} GROUP BY project "
             "ORDER BY min(start) DESC, project DESC LIMIT 1"
         )
         rows = self.asking.rows(statement, values)

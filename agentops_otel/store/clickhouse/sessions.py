@@ -14,9 +14,11 @@ from agentops_otel.store.summary import NO_END, Summary, tags_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-HEAD: Final = ("span", "start", "finish", "is_start", "end_state", "end_reason", "tags", "video", "resource")
-_ENDED: Final = "has_root AND NOT head.is_start"
-_DECIDED: Final = f"has_root AND head.end_state IN {listed({names.SUCCESS, names.FAILURE})}"
+_HEAD: Final = "start, finish, end_state, end_reason, tags, video, toString(host)"
+_HEAD_TYPE: Final = (
+    "Tuple(start Int64, finish Int64, end_state String, end_reason String, tags String, video String, host String)"
+)
+_DECIDED: Final = f"has_ended AND ended.end_state IN {listed({names.SUCCESS, names.FAILURE})}"
 _REPORTED: Final = "(failed OR is_event) AND NOT is_root"
 _FAILURES: Final = "failed AND NOT is_root AND NOT is_event"
 _TOKENS: Final = tuple(TOKENS)
@@ -27,14 +29,16 @@ _KEYS: Final = "project, session"
 # the tally itself is asked.
 _GATHERED: Final[Mapping[str, str]] = {
     "first_time": "min(start)",
+    "has_ended": "max(is_root AND NOT is_start)",
     "ended_time": "maxIf(greatest(start, finish), NOT is_start)",
     "started_time": "minIf(start, is_start)",
     "has_starts": "max(is_start)",
     "has_root": "max(is_root)",
     "count_spans": "count()",
-    "head": f"CAST(argMin(({', '.join(HEAD)}), (NOT is_root, is_start, start, span)), 'Tuple("
-    "span String, start Int64, finish Int64, is_start UInt8, end_state String, end_reason String, tags String, "
-    "video String, resource Map(String, String))')",
+    "ended": f"CAST(argMinIf(({_HEAD}), start, is_root AND NOT is_start), '{_HEAD_TYPE}')",
+    "begun": f"CAST(argMinIf(({_HEAD}), start, is_start), '{_HEAD_TYPE}')",
+    "first_host": "toString(argMin(host, start))",
+    "the_resource": "argMin(resource, (NOT is_root, is_start, start))",
     "said": "CAST(argMaxIf((end_state, end_reason, finish), start, "
     f"kind = {quoted(names.KIND_END)} AND end_state != ''), "
     "'Tuple(state String, reason String, finish Int64)')",
@@ -46,22 +50,22 @@ _GATHERED: Final[Mapping[str, str]] = {
     "actions": "sum(is_action)",
     **{name: f"sumIf({name}, is_call)" for name in _TOKENS},
     "count_tools": "sum(is_tool)",
-    "tools": "groupUniqArrayIf((span, toString(tool)), is_tool)",
-    "tools_above": "groupUniqArrayIf((parent, toString(tool)), is_tool)",
+    "tools": "groupUniqArrayIf((node, toString(tool)), is_tool)",
+    "tools_above": "groupUniqArrayIf((above, toString(tool)), is_tool)",
     "events": "sum(is_event)",
-    "failures": f"groupUniqArrayIf(span, {_FAILURES})",
-    "failures_above": f"groupUniqArrayIf(parent, {_REPORTED})",
+    "failures": f"groupUniqArrayIf(node, {_FAILURES})",
+    "failures_above": f"groupUniqArrayIf(above, {_REPORTED})",
     "event_types": "groupUniqArrayIf(toString(exception_type), is_event AND exception_type != '')",
     "failure_types": f"groupUniqArrayIf(toString(error_type), {_FAILURES} AND error_type != '')",
     "error_types": "arrayFilter(kind -> kind != '', "
     "groupUniqArray(if(error_type != '', toString(error_type), toString(exception_type))))",
     "models": "sumMapIf([toString(model)], [toUInt64(1)], is_call)",
     "providers": "groupUniqArrayIf(toString(provider), is_call AND provider != '')",
-    "calls": "groupUniqArrayIf(span, is_call)",
-    "kin": "groupArrayIf((span, parent), NOT is_start)",
+    "calls": "groupArrayIf(node, is_call)",
+    "kin": "groupArrayIf((node, above), above != 0)",
     "has_odd": "max(is_odd)",
-    "roots": "uniqExactIf(span, is_root)",
-    "distinct_spans": "uniqExactIf((trace, span), NOT is_start)",
+    "roots": "uniqExactIf(node, is_root)",
+    "distinct_spans": "uniqExactIf(node, NOT is_start)",
     "count_ended": "countIf(NOT is_start)",
 }
 _BELOW: Final = "arrayMap(told -> told.1, arrayFilter(told -> has(calls, told.2), kin))"
@@ -72,13 +76,14 @@ _MADE: Final[Mapping[str, str]] = {
     "is_odd_session": "has_odd OR roots > 1 OR distinct_spans != count_ended OR hasAny(event_types, failure_types) "
     f"OR if(hasAny(calls, {_PARENTS}), hasAny({_BELOW}, calls) OR hasAny({_BELOW}, {_PARENTS}), 0)",
     "is_said": f"said.state != '' AND NOT ({_DECIDED})",
+    "head": "if(has_ended, ended, begun)",
     "start_time": "if(has_root, head.start, first_time)",
-    "state": f"multiIf(is_said, said.state, ({_ENDED}) AND head.end_state != '', head.end_state, "
+    "state": "multiIf(is_said, said.state, has_ended AND ended.end_state != '', ended.end_state, "
     f"{quoted(names.INDETERMINATE)})",
-    "reason": f"multiIf(is_said, said.reason, NOT has_root, {quoted(NO_END)}, ({_ENDED}), head.end_reason, '')",
-    "last_time": f"if(({_ENDED}) OR NOT has_starts, ended_time, greatest(ended_time, started_time))",
-    "end_time": f"multiIf(({_ENDED}), head.finish, is_said, said.finish, NULL)",
-    "is_open": "has_root AND head.is_start AND NOT is_said",
+    "reason": f"multiIf(is_said, said.reason, NOT has_root, {quoted(NO_END)}, has_ended, ended.end_reason, '')",
+    "last_time": "if(has_ended OR NOT has_starts, ended_time, greatest(ended_time, started_time))",
+    "end_time": "multiIf(has_ended, ended.finish, is_said, said.finish, NULL)",
+    "is_open": "has_root AND NOT has_ended AND NOT is_said",
     "duration": "greatest(ifNull(end_time, last_time) - start_time, 0)",
     "all_tags": "if(has_root, head.tags, any_tags)",
     "the_video": "if(has_root, head.video, any_video)",
@@ -90,12 +95,12 @@ _MADE: Final[Mapping[str, str]] = {
     "errors": "toInt64(length(failures)) - toInt64(length(arrayIntersect(failures, failures_above))) + toInt64(events)",
     "total_tokens": "input_tokens + output_tokens",
     "day": "intDiv(start_time, 86400000000000)",
-    "host_name": f"head.resource[{quoted(names.HOST_NAME)}]",
+    "host_name": "if(has_root, head.host, first_host)",
 }
 ROW: Final = (
     *("session", "project", "is_odd_session", "start_time", "end_time", "state", "reason", "all_tags", "the_video"),
     *("cost", "unpriced_calls", "llm_calls", "tool_calls", "actions", "errors"),
-    *("tupleElement(models, 1)", "tupleElement(models, 2)", "head.resource", "last_time", "is_open"),
+    *("tupleElement(models, 1)", "tupleElement(models, 2)", "the_resource", "last_time", "is_open"),
     *_TOKENS,
 )
 """The columns of `summary_from`."""

@@ -217,8 +217,7 @@ class ClickHouseStore:
         if project is not None:
             return [Key(session_id, project) for session_id in session_ids]
         values = Values()
-        place = self.asking.place_of(values, session_ids, None)
-        source = place.facts(["session", "project", "start"])
+        source = self.asking.facts_of(values, session_ids, None)(["session", "project", "start"])
         order = "GROUP BY session, project ORDER BY min(start), project"
         statement = f"SELECT session, project FROM {source} {order}"
         meant = {str(session): str(owner) for session, owner in self.asking.rows(statement, values)}
