@@ -68,10 +68,10 @@ class Tracing:
         """The spans of a trace by start time, at most `limit`; without `content`, only what is always small."""
         values, layout = Values(), self._asking.layout
         asked = f"TraceId = {values.text(trace_id)}"
-        owned = "" if project is None else f" AND {{}} = {values.text(project)}"
+        owned = "" if project is None else values.text(project)
         wanted = spans.Wanted(
-            asked + owned.format(layout.told.project_of_span),
-            asked + owned.format(layout.told.project_of_start),
+            asked + (f" AND {layout.told.project_of_span} = {owned}" if owned else ""),
+            asked + (f" AND {layout.told.project_of_start} = {owned}" if owned else ""),
             is_bare=not content,
             has_links=content,
             limit=min(limit, rows.LATEST),
