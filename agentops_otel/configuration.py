@@ -277,6 +277,11 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(f'on_exceed is "warn", "raise" or a function, not {value!r}')
     if name == "max_cost":
         return _dollars(value)
+    if name == "store" and isinstance(value, str) and "://" in value:
+        raise ConfigurationError(
+            f"store is a file, not {value.partition('://')[0]}://...: a program sends to a collector (endpoint=...), "
+            "and `agentops-otel serve --store` reads what that wrote"
+        )
     if name in {"endpoint", "exporter_endpoint", "store", "trace_name"}:
         return os.fspath(value)
     return value

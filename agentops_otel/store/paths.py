@@ -24,7 +24,8 @@ def default_path() -> Path:
         StoreError: there is neither a setting nor a home directory.
     """
     told = os.environ.get("AGENTOPS_STORE")
-    return resolve(told) if told else _data_directory() / "agentops_otel" / FILE_NAME
+    # A database is for those who read: what a program keeps itself is in a file all the same.
+    return resolve(told) if told and not is_address(told) else _data_directory() / "agentops_otel" / FILE_NAME
 
 
 def resolve(path: str | os.PathLike[str] | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -132,3 +133,19 @@ def test_other_machines_are_let_in_with_a_key_alone(address):
     assert "agentops-otel keys add --project default --store agentops.keys" in ended.stderr
     assert "agentops-otel serve --key-file agentops.keys" in ended.stderr
     assert "secret" not in ended.stderr
+
+
+def test_a_program_in_the_same_environment_keeps_its_sessions_in_a_file(tmp_path):
+    code = (
+        "import agentops_otel as agentops\n"
+        "session = agentops.init()\n"
+        "agentops.record(agentops.ActionEvent('think'))\n"
+        "agentops.end_session('Success')\n"
+    )
+    env = {**os.environ, "AGENTOPS_STORE": "clickhouse://h/otel", "XDG_DATA_HOME": str(tmp_path), "AGENTOPS_STRICT": ""}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "store is a file, not clickhouse://" in ended.stderr
+    assert (tmp_path / "agentops_otel" / "sessions.db").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import threading
 import time
@@ -186,7 +187,7 @@ class Database:
         if code is None:
             self._client = None
             failure = StoreError(
-                f"ClickHouse does not answer at {address.shown} ({_short(told)}): "
+                f"ClickHouse does not answer at {address.shown} ({_reason(error)}): "
                 "start it, or check the address and the network; it is asked again by itself"
             )
             self._refused = time.monotonic() + self._pause, failure
@@ -215,6 +216,16 @@ def _code_in(told: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def _reason(error: BaseException) -> str:
+    """Why nobody answered: what the socket said, below all that was made of it."""
+    step: BaseException | None = error
+    told = ""
+    while step is not None:
+        told = (step.strerror or told) if isinstance(step, OSError) else told
+        step = step.__cause__ or step.__context__
+    return told or _short(str(error))
+
+
 def _short(told: str) -> str:
     """The first sentence of what a driver says, which goes on with a trace of its own."""
     line = re.sub(r"\s+", " ", told)
@@ -227,6 +238,8 @@ def _client(address: Address) -> Client:
     # It takes 0.3 s to import, and only those who read from ClickHouse have it.
     from clickhouse_connect import get_client  # noqa: PLC0415
 
+    # What fails is told by us; where a program has set up no logging, its own words would be printed as well.
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     return get_client(
         host=address.host,
         port=address.port,
