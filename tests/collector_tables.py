@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import math
-import os
+import shutil
 import tempfile
 import threading
+from pathlib import Path
 
 from agentops_otel.conventions import names, plain
 from agentops_otel.store.clickhouse.store import ClickHouseStore
@@ -175,14 +178,21 @@ def write(client, database, records):
         client.insert(f"{database}.otel_logs", starts, column_names=_LOG_NAMES)
 
 
+@functools.cache
+def engine():
+    """The engine of this process, which can have but one."""
+    return Engine()
+
+
 class Engine:
-    """ClickHouse's engine in this process, with a database for whoever asks."""
+    """ClickHouse's engine, with a database for whoever asks."""
 
     def __init__(self):
         from clickhouse_connect import get_client  # noqa: PLC0415 - only where it is
 
-        self._folder = tempfile.TemporaryDirectory(prefix="clickhouse-", ignore_cleanup_errors=True)
-        self.path = os.path.join(self._folder.name, "engine")  # noqa: PTH118
+        folder = tempfile.mkdtemp(prefix="clickhouse-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.path = str(Path(folder) / "engine")
         self._get = get_client
         self.client = self.connect()
         self._count = 0
@@ -199,13 +209,6 @@ class Engine:
             name = f"otel_{self._count}"
         make(self.client.command, name, form, logs)
         return name
-
-    def drop(self, database):
-        self.client.command(f"DROP DATABASE {database} SYNC")
-
-    def close(self):
-        self.client.close()
-        self._folder.cleanup()
 
 
 class CollectedStore(ClickHouseStore):

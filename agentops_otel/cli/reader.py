@@ -183,7 +183,7 @@ def place_options(command: _Command) -> _Command:
     for option in (
         click.option("--key", metavar="KEY", help="The server's key (AGENTOPS_API_KEY)."),
         click.option("--server", metavar="URL", help="Ask this server (AGENTOPS_SERVER)."),
-        click.option("--store", metavar="PATH", help="Read this store, or clickhouse://... (AGENTOPS_STORE)."),
+        click.option("--store", metavar="PATH", help="Read this store (AGENTOPS_STORE)."),
     ):
         chosen = option(chosen)
     return chosen  # type: ignore[no-any-return]

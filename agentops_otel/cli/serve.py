@@ -40,12 +40,8 @@ _GRPC_PORT: Final = 4317
     help="For OTLP over gRPC. 0: any free port.",
 )
 @click.option("--no-grpc", is_flag=True, help="Take OTLP over HTTP only.")
-@click.option(
-    "--store",
-    metavar="PATH",
-    help="A store other than the usual one (AGENTOPS_STORE), or clickhouse://user:password@host:8123/database.",
-)
-@click.option("--key-file", metavar="PATH", help="The file of keys, FILE.keys, where it is not beside the store.")
+@click.option("--store", metavar="PATH", help="Another store (AGENTOPS_STORE), or clickhouse://...")
+@click.option("--key-file", metavar="PATH", help="Keys that are not beside the store: a file *.keys.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="An API key (a UUID) to insist on; may be repeated.")
 @click.option(
     "--max-request",
@@ -70,8 +66,6 @@ def serve(
     """Take traces in over OTLP, keep them in the store, and answer for their sessions.
 
     Ctrl-C ends it. Other machines are let in with --host, and then a key is needed: see agentops-otel keys.
-
-    With a store in ClickHouse it only reads what a collector wrote there, and any number of servers may do so.
     """
     for key in keys:
         _check_key(key)

@@ -14,9 +14,7 @@ collect_ignore_glob = [] if collector_tables.IS_HERE else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def engine():
-    engine = collector_tables.Engine()
-    yield engine
-    engine.close()
+    return collector_tables.engine()
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ if os.environ.get("AGENTOPS_TESTS_CLICKHOUSE"):  # where the engine was asked fo
 
 @pytest.fixture(scope="session")
 def engine():
-    engine = collector_tables.Engine()
-    yield engine
-    engine.close()
+    return collector_tables.engine()
 
 
 @pytest.fixture(params=KINDS, scope="module")
