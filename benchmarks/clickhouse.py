@@ -105,7 +105,8 @@ SELECT intDiv(start, 86400000000000) AS day, model, sum(cost) FROM {database}.ag
 GROUP BY day, model ORDER BY day, model
 """
 SIZE = """
-SELECT table, sum(bytes_on_disk) FROM system.parts WHERE database = '{database}' AND active GROUP BY table ORDER BY table
+SELECT table, sum(bytes_on_disk) FROM system.parts WHERE database = '{database}' AND active
+GROUP BY table ORDER BY table
 """
 
 
