@@ -64,6 +64,7 @@ TOLD_NOTHING = {
     "/s/{place:path}",
     "/page",
     "/v3/auth/token",
+    "/api/metrics/{kind}",
 }
 """Addresses that tell nothing of any session: of the shells of the page, see tests/page."""
 ELSEWHERE = {"/v1/traces", "/v1/logs", "/v1/metrics", "/v2/changes"}
