@@ -96,6 +96,12 @@ class Instrumentor:
         made = [told for methods in (*cls.made.values(), *cls.reached.values()) for told in methods.values()]
         return [operation for operation in (*cls.targets.values(), *made) if operation is not None]
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether this version of the library has nothing by which a call could be captured."""
+        ways = {*self.targets, *(f"{base}.__init__" for base in self.made), *self.reached}
+        return bool(self.missing) and (ways or set(self.found)).isdisjoint(self.found)
+
     def instrument(self, recorder: Recorder) -> None:
         """Wrap every target that this version of the library has; a second time only changes the recorder."""
         self.recorder = recorder

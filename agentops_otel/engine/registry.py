@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from agentops_otel.engine.call import Recorder
     from agentops_otel.engine.instrumentor import Instrumentor
-
-logger = logging.getLogger("agentops_otel")
 
 GROUP = "agentops_otel_instrumentor"
 """The entry point group: name = import name of the library, value = its Instrumentor class."""
@@ -97,7 +94,7 @@ class Registry:
         if self._recorder is None or "*" in self.off:
             return []
         failed = (name for name in self._hooked - self.off if name in sys.modules and name not in self._active)
-        without = (name for name, found in self._active.items() if found.missing and not found.found)
+        without = (name for name, found in self._active.items() if found.is_blind)
         return sorted({*failed, *without})
 
     @staticmethod
@@ -125,11 +122,5 @@ class Registry:
             self._active[module.__name__] = instrumentor
             self._count_frameworks()
             instrumentor.instrument(recorder)
-            if instrumentor.targets and set(instrumentor.targets) <= set(instrumentor.missing):
-                logger.warning(
-                    "calls of %s are not captured: this version of it has nothing that is known of it; "
-                    "`agentops-otel doctor` says which versions do",
-                    module.__name__,
-                )
         except Exception as error:
             recorder.faults.note(f"instrument.{module.__name__}", error)
