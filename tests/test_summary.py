@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from conftest import Watched
 from programs import run
@@ -32,7 +34,8 @@ def provider():
 def _said(program, tmp_path, provider, **env):
     """The lines on stderr, besides the figures and where to look."""
     _, err = run(program, tmp_path, provider, **env)
-    return [line for line in err.splitlines() if not line.startswith(("Session Stats", "Look at it"))]
+    told = err.replace(f"{sys.executable} -m agentops_otel", "agentops-otel")  # where that is on no path
+    return [line for line in told.splitlines() if not line.startswith(("Session Stats", "Look at it"))]
 
 
 @pytest.mark.parametrize(

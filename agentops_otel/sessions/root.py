@@ -55,6 +55,7 @@ class Root:
         return self._span.get_span_context()
 
     @property
+    @guard("root", Context)
     def context(self) -> Context:
         """A context in which it is the current span, and nothing else is."""
         return trace.set_span_in_context(self._span, Context())
