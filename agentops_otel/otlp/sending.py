@@ -34,6 +34,8 @@ _LONGEST_PAUSE: Final = 60.0
 _REPAIR_PAUSE: Final = 300.0
 _LOOK_AGAIN: Final = 60.0
 """Seconds between two looks at what other processes left."""
+_LOOKS: Final = 5
+_SHORTLY: Final = 0.05
 _SMALL: Final = 16_384
 """Bytes of a request that nobody can mean when they say that it is too large."""
 _MOST_STARTS: Final = 1000
@@ -185,10 +187,20 @@ class Sending:
             return
         self._looked_at = now
         for spool in self._spools:
+            if not self._looked_into(spool):  # no fault of the endpoint's: what is in the other one is sent at once
+                self._faults["spool"] += 1
+                self._looked_at = -_LOOK_AGAIN
+
+    def _looked_into(self, spool: Spool) -> bool:
+        """Whether it could be: another thread may be writing into it just now."""
+        for _ in range(_LOOKS):
             try:
                 self._look_into(spool)
-            except SpoolError:  # no fault of the endpoint's: what is in the other one is sent at once
-                self._faults["spool"] += 1
+            except SpoolError:
+                time.sleep(_SHORTLY)
+            else:
+                return True
+        return False
 
     def _look_into(self, spool: Spool) -> None:
         lost = spool.expire()
