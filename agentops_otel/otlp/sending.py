@@ -244,7 +244,7 @@ class Sending:
         return answer.meaning is Meaning.TAKEN
 
     def _send_all(self, in_a_hurry: bool) -> None:
-        complete = True
+        complete = self._looked_at >= 0  # else there may be more than is known of
         for spool in list(self._spools):
             try:
                 if not self._send_from(spool, in_a_hurry):
