@@ -118,13 +118,14 @@ def _instrumentors() -> Iterator[list[Instrumentor]]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(_instrumentors: list[Instrumentor]) -> Iterator[None]:
-    """No test leaves a library wrapped or a global tracer provider set: hundreds of others would meet it."""
-    provider = trace.get_tracer_provider()
+    """No test leaves a library wrapped, a span current or a global tracer provider set: others would meet it."""
+    provider, current = trace.get_tracer_provider(), trace.get_current_span()
     wrapped = [made for made in _instrumentors if made._wrapped]
     yield
     _instrumentors[:] = [made for made in _instrumentors if made._wrapped]
     left = [made.library for made in _instrumentors if made not in wrapped]
     assert left == [], "left wrapped: shut the client down"
+    assert trace.get_current_span() is current, f"left current: {trace.get_current_span()}"
     assert trace.get_tracer_provider() is provider, "a global tracer provider was left set"
 
 

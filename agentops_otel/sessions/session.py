@@ -16,7 +16,7 @@ from opentelemetry.trace import Status, StatusCode
 from agentops_otel.accounting.tally import Tally, price_text
 from agentops_otel.conventions import names, plain
 from agentops_otel.faults import guard
-from agentops_otel.sessions import events, inheritance
+from agentops_otel.sessions import around, events, inheritance
 from agentops_otel.sessions.budget import Budget
 from agentops_otel.sessions.figures import UNKNOWN, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
@@ -74,7 +74,6 @@ class Session:
         self._agents: dict[str, str] = {}
         self.final_tally: Tally | None = None
         """What was counted when it ended."""
-        self._outer: Context | None = None
         self._root = Root(ground, self.session_id, inherited=self.inherited, parent_span_id=parent_span_id)
         self._root.begin(config.trace_name, self._tags)
         self.session_id = self._root.session_id
@@ -115,17 +114,12 @@ class Session:
     @guard("session")
     def activate(self) -> None:
         """Make this the current session of the calling context."""
-        current = otel_context.get_current()
-        if current is not self.context:
-            self._outer = current
-            otel_context.attach(self.context)
+        around.enter(self)
 
     @guard("session")
     def deactivate(self) -> None:
         """Give the calling context back what was current before, if this session still is."""
-        if self._outer is not None and otel_context.get_current() is self.context:
-            # Attached anew instead of detached: a session may end in another context than it began in.
-            otel_context.attach(self._outer)
+        around.leave(self)
 
     def after_fork(self) -> None:
         """In a forked child: the session goes on, the parent ends it."""

@@ -54,6 +54,8 @@ def client(tmp_path):
 
     yield make
     for each in made:
+        for session in each.sessions:
+            session.end_session()
         each.shut_down()
 
 
@@ -222,4 +224,5 @@ def test_the_local_store_has_no_page(tmp_path):
     made.init(Configuration.read(store=str(tmp_path / "own.db"), isolated=True, instrument_llm_calls=False))
     (session,) = made.sessions
     assert session.session_url is None
+    session.end_session()
     made.shut_down()

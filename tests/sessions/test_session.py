@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import getpass
+import itertools
 import logging
 import os
 import platform
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from trees import tree
 
@@ -292,6 +294,29 @@ def test_calls_follow_their_session(watched):
         first.session_id,
         second.session_id,
     ]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_in_whatever_order_sessions_end_none_that_has_ended_is_current(watched, order):
+    before = trace.get_current_span()
+    sessions = [watched.client.start_session() for _ in range(3)]
+    open_ones = [watched.session, *sessions]
+    for number in order:
+        sessions[number].end_session()
+        open_ones.remove(sessions[number])
+        assert watched.client.current() is open_ones[-1]
+    assert trace.get_current_span() is before
+
+
+def test_a_session_that_is_made_current_again_and_again_holds_nothing(watched):
+    other = watched.client.start_session()
+    for _ in range(3):
+        watched.session.activate()
+        other.activate()
+        (around,) = [told for told in otel_context.get_current().values() if type(told).__name__ == "_Around"]
+        assert around.sessions == (watched.session, other)
+    other.end_session()
+    assert watched.client.current() is watched.session
 
 
 def test_a_thread_without_context_uses_the_only_session(watched):
