@@ -31,6 +31,8 @@ from agentops_otel.sessions.session import Session
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opentelemetry.context import Context
+
     from agentops_otel.delivery import Receiver
     from agentops_otel.engine import Recorder
     from agentops_otel.sessions.ground import Ground
@@ -255,12 +257,14 @@ class Client:
         """The open sessions."""
         return list(self._sessions.values())
 
-    def _parent(self) -> Any:
+    def _parent(self, current: Context | None = None) -> Any:
         """Where a call starts: in the run that its context carries, or in the only session there is."""
-        run = here()
+        if current is None:
+            current = otel_context.get_current()
+        run = here(current)
         if run is not None:
             return run
-        books: Any = otel_context.get_value(SESSION_KEY)
+        books: Any = current.get(SESSION_KEY)
         if (books is None or not books.is_open) and len(self._sessions) == 1:
             return next(iter(self._sessions.values())).parent()
         return None

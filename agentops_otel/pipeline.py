@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import SpanContext, Tracer
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.configuration import Configuration
@@ -80,8 +80,8 @@ class Pipeline:
 
     content: bool
     """Whether messages are captured."""
-    drops: Callable[[Context], bool]
-    """Whether nothing that starts in this context is recorded."""
+    drops: Callable[[SpanContext], bool]
+    """Whether nothing that starts below this span is recorded."""
 
     def ground(
         self,
@@ -194,8 +194,8 @@ def build(
     )
 
 
-def _drops(provider: Any) -> Callable[[Context], bool]:
-    """Whether nothing is recorded that starts in a context, as far as that is known before anything has started."""
+def _drops(provider: Any) -> Callable[[SpanContext], bool]:
+    """Whether nothing is recorded that starts below a span, as far as that is known before anything has started."""
     if sdk_disabled():
         return lambda _: True
     return is_unsampled if isinstance(provider, Provider) and follows_parents() else lambda _: False

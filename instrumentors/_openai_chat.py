@@ -109,7 +109,7 @@ def fold(state: Any, chunk: Any, keep: bool) -> Any:
     try:
         # Nearly all chunks bring nothing but the next piece of the first choice's text: those are done here.
         (choice,) = chunk.choices
-        if state["choices"] and chunk.usage is None and choice.finish_reason is None and choice.index == 0:
+        if choice.finish_reason is None and chunk.usage is None and choice.index == 0 and state["choices"]:
             if not keep:
                 return state
             delta = choice.delta

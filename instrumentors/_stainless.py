@@ -5,13 +5,21 @@ from __future__ import annotations
 import functools
 import re
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from agentops_otel.engine import Arguments, Instrumentor, Operation, Sent, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class _Known(NamedTuple):
+    """Whom a client asks, as its base URL told, and under which of its fields it keeps that."""
+
+    url: Any
+    kept: str
+    server: Server
 
 
 class StainlessInstrumentor(Instrumentor):
@@ -29,7 +37,7 @@ class StainlessInstrumentor(Instrumentor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, Server]] = weakref.WeakKeyDictionary()
+        self._servers: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
     @classmethod
@@ -63,15 +71,18 @@ class StainlessInstrumentor(Instrumentor):
         return None
 
     def server(self, instance: Any, arguments: Arguments) -> Server:
-        """Who answers this client: its base URL tells, each time anew, for it may be changed."""
+        """Who answers this client: its base URL tells, looked at each time, for it may be changed."""
         del arguments
-        url = instance.base_url
         known = self._servers.get(instance)
-        if known is None or known[0] is not url:
-            host = urlsplit(str(url)).hostname or ""
-            known = (url, Server.at(self._provider(instance, host), str(url)))
-            self._servers[instance] = known
-        return known[1]
+        # The property that tells may import a module at every look, so it is asked anew only where the very object that
+        # it told is no longer there.
+        if known is not None and vars(instance).get(known.kept) is known.url:
+            return known.server
+        url = instance.base_url
+        host = urlsplit(str(url)).hostname or ""
+        kept = next((name for name, value in vars(instance).items() if value is url), "")
+        known = self._servers[instance] = _Known(url, kept, Server.at(self._provider(instance, host), str(url)))
+        return known.server
 
     def _provider(self, client: Any, host: str) -> str:
         kinds = " ".join(kind.__name__ for kind in type(client).__mro__)

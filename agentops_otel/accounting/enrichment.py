@@ -97,8 +97,8 @@ def _first_quote(
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
-    listed = attributes.get(names.COST_CONDITIONS)
     told = {"service_tier": str(tier)} if tier else {}
+    listed = attributes.get(names.COST_CONDITIONS)
     if not isinstance(listed, (list, tuple)):
         return told
     return {**dict(str(condition).split("=", 1) for condition in listed if "=" in str(condition)), **told}
@@ -118,12 +118,12 @@ def _models(attributes: Mapping[str, Any], prices: Prices) -> list[str]:
     of no model has no price, but its provider may say what it cost.
     """
     answered, asked = read_text(attributes, names.RESPONSE_MODEL), read_text(attributes, names.REQUEST_MODEL)
-    if asked and read_text(attributes, names.PROVIDER_NAME) in _REGIONAL:
+    provider = read_text(attributes, names.PROVIDER_NAME)
+    if asked and provider in _REGIONAL:
         answered, asked = asked, answered
     models = [answered or asked or ""]
     if asked and asked != models[0]:
         models.append(asked)
     if prices.overrides:
-        provider = read_text(attributes, names.PROVIDER_NAME)
         models.sort(key=lambda name: prices.override(provider, name) is None)
     return models

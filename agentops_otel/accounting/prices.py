@@ -162,12 +162,12 @@ class Prices:
         """
         if usage.cost is not None:
             return Quote(usage.cost, "provider")
-        override = self.override(provider, model)
+        override = self.override(provider, model) if self.overrides else None
         if override is not None:
             known = usage.input_tokens is not None or override.is_free
             return Quote(override.cost(usage), "override") if known else None
         used = used_of(usage)
-        if not _is_priceable(used) or (self._calculate is None and not wait):
+        if (used[0] is None and not _is_priceable(used)) or (self._calculate is None and not wait):
             return None
         cost = self._listed(provider, model, used, _special(conditions) if conditions else (), at or time.time_ns())
         return None if cost is None else Quote(cost, self._source)
@@ -275,7 +275,7 @@ def _is_told_shared(place: int, used: Sequence[Any]) -> bool:
 
 
 def _special(conditions: Mapping[str, str]) -> _Conditions:
-    return tuple((name, value) for name, value in conditions.items() if value not in _STANDARD)
+    return tuple([(name, value) for name, value in conditions.items() if value not in _STANDARD])
 
 
 def _moment(at: int) -> datetime:
@@ -317,7 +317,5 @@ def _is_linear(answer: Any) -> bool:
 
 
 def _is_priceable(used: Sequence[Any]) -> bool:
-    """Whether what is known is a whole bill: output without input is half of one, and so are parts without a total."""
-    if used[0] is not None:
-        return True
+    """Whether what is known without an input is a whole bill: output is half of one, and so are parts of no total."""
     return [unit for unit, count in zip(UNITS.values(), used, strict=True) if count is not None] == ["audio_seconds"]

@@ -70,9 +70,10 @@ class Part:
             self.cache_read_tokens += usage.cache_read_tokens or 0
             self.cache_write_tokens += usage.cache_write_tokens or 0
             self.reasoning_tokens += usage.reasoning_tokens or 0
-        if cost is None and billed:
+        if cost is not None:
+            self.cost = cost if self.cost is None else self.cost + cost
+        elif billed:
             self.unpriced_calls += 1
-        self.charge(cost)
 
     def charge(self, cost: Decimal | None) -> None:
         """Add a cost in USD, if it is known."""
@@ -177,10 +178,12 @@ class Tally:
             return
         if self.end_time is None or record.end_time > self.end_time:
             self.end_time = record.end_time
-        if record.is_session:
+        kind = record.attributes.get(names.SPAN_KIND)
+        if kind == names.KIND_SESSION:
             return
         self._add_work(record, usage)
-        self._add_error(record)
+        if record.status == ERROR or kind == names.KIND_ERROR or record.span_id in self._failed_below:
+            self._add_error(record)
 
     def _add_work(self, record: SpanRecord, usage: Usage | None) -> None:
         attributes = record.attributes
@@ -214,10 +217,11 @@ class Tally:
     def _add_call(self, record: SpanRecord, usage: Usage | None) -> None:
         attributes = record.attributes
         response_id = attributes.get(names.RESPONSE_ID)
-        awaited = names.INPUT_TOKENS not in attributes and read_text(attributes, names.RESPONSE_STATUS) in {
-            "queued",
-            "in_progress",
-        }
+        awaited = (
+            names.RESPONSE_STATUS in attributes
+            and names.INPUT_TOKENS not in attributes
+            and read_text(attributes, names.RESPONSE_STATUS) in {"queued", "in_progress"}
+        )
         if record.end_time is not None:
             self.durations.append((record.end_time - record.start_time) / 1e9)
         billed = awaited or _billed(record)

@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
+from itertools import compress, repeat
+from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any
 
 from agentops_otel.conventions import names, plain
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 Attributes = dict[str, Any]
 _HIGHEST = 2**63
+_NOTHING = repeat(None)
+_SHORT = 1_000
+"""Characters of a text that is nowhere near any limit."""
 
 
 def _int(value: Any) -> int | None:
@@ -56,12 +60,12 @@ def text_of(value: Any) -> str | None:
     return plain.text(value) if isinstance(value, str) and value else None
 
 
-def _strs(value: Any) -> list[str] | None:
+def _strs(value: Any) -> tuple[str, ...] | None:
     if isinstance(value, str):
         value = (value,) if value else ()
     if not isinstance(value, (list, tuple)):
         return None
-    return [plain.text(item) for item in value if isinstance(item, str)] or None
+    return tuple([plain.text(item) for item in value if isinstance(item, str)]) or None
 
 
 def _true(value: Any) -> bool | None:
@@ -155,11 +159,19 @@ class Table:
 
     def write(self, thing: Any, attributes: Attributes, prefix: str = "") -> Attributes:
         """Add the thing's attributes to these; values of the wrong type are left out."""
-        for (name, clean), value in zip(self._columns, self._values(thing), strict=True):
-            if value is not None and value is not False:
+        values = self._values(thing)
+        told = compress(zip(self._columns, values, strict=True), map(is_not, values, _NOTHING))
+        for (name, clean), value in told:
+            if value is False:
+                continue
+            if clean is _count:  # nearly all that is written is a count or a short name, and needs no cleaning
+                cleaned = value if type(value) is int and 0 <= value < _HIGHEST else clean(value)
+            elif clean is text_of and type(value) is str and 0 < len(value) < _SHORT and value.isascii():
+                cleaned = value
+            else:
                 cleaned = clean(value)
-                if cleaned is not None:
-                    attributes[prefix + name] = cleaned
+            if cleaned is not None:
+                attributes[prefix + name] = cleaned
         return attributes
 
     def read(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +218,7 @@ def write_response(response: Response, *, fetched: bool = False) -> Attributes:
     if response.usage is not None:
         _USAGES.write(response.usage, attributes, names.FETCHED if fetched else "")
     if response.inner:
-        attributes[names.INNER_USAGE] = [_inner(model, usage) for model, usage in response.inner]
+        attributes[names.INNER_USAGE] = tuple(_inner(model, usage) for model, usage in response.inner)
     return attributes | _more(response.more) if response.more else attributes
 
 
@@ -262,6 +274,9 @@ def read_usage(attributes: Mapping[str, Any], prefix: str = "") -> Usage | None:
         value = attributes.get(prefix + name)
         if value is not None:
             field, clean = _USAGE_ROWS[name]
+            if type(value) is int and clean is _count and 0 <= value < _HIGHEST:
+                told[field] = value
+                continue
             cleaned = _decimal(value) if field == "cost" else clean(value)
             if cleaned is not None:
                 told[field] = cleaned

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span, SpanContext, Tracer
 
     from agentops_otel.engine.metrics import Metrics
-    from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
+    from agentops_otel.engine.operation import Operation, Sent, Server
     from agentops_otel.faults import Faults
+
+    Place = tuple[Context, SpanContext]
+    """Where a call starts: the context, and the span that is current there."""
 
 _MESSAGE_LIMIT = 2_000
 _NAMED_AFTER = names.SUBJECT_OPERATIONS | names.STEPS
@@ -43,13 +46,13 @@ WHOSE = otel_context.create_key("agentops_otel-whose")
 class Recorder:
     """Where calls go: made by the client, given to each instrumentor.
 
-    `parent` gives the context in which a call starts; None stands for the current one. `content` says
-    whether messages are captured.
+    `parent` gives the context in which a call starts that is made in the current one, or in the one it is given; None
+    stands for just that. `content` says whether messages are captured.
     """
 
     tracer_of: Callable[[str], Tracer]
     faults: Faults
-    parent: Callable[[], Context | None] = lambda: None
+    parent: Callable[..., Context | None] = lambda _=None: None
     content: bool = True
     metrics: Metrics | None = None
     enrich: Callable[[Span], None] | None = None
@@ -57,57 +60,55 @@ class Recorder:
     open_streams: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
     is_untold: Callable[[Span], bool] = lambda _: False
     """Whether this current span is somebody's whose spans never come here: then silence would lose what it is about."""
-    drops: Callable[[Context], bool] = lambda _: False
-    """Whether nothing that starts in this context is recorded: known before anything is read."""
+    drops: Callable[[SpanContext], bool] = lambda _: False
+    """Whether nothing that starts below this span is recorded: known before anything is read."""
     ask: Callable[[], None] | None = None
     """Asked before a call that costs; what it raises is raised to the caller, for the program has asked for that."""
     seen_batches: set[str] = field(default_factory=set)
     """Ids of batched answers that are counted: results can be read again and again, but are billed once."""
 
-    def place(self, context: Context | None = None) -> Context | None:
-        """Where a call starts that is made here or in this context; None where nothing is recorded, whatever it is."""
-        try:
+    def place(self, context: Context | None, current: Context) -> Place | None:
+        """Where a call starts that is made in this context, or in the `current` one; None where it is not recorded."""
+        if context is None:
+            context = self.parent(current)
             if context is None:
-                context = self.parent()
-            place = otel_context.get_current() if context is None else context
-            return None if self.drops(place) else place
-        except Exception as error:
-            self.faults.note("engine.place", error)
-            return None
+                context = current
+        parent = trace.get_current_span(context).get_span_context()
+        return None if self.drops(parent) else (context, parent)
 
     def begin(self, sent: Sent, context: Context | None = None, started: float | None = None) -> Call | None:
         """Start the span of a call, in this context or in the current one; None where the trace is not recorded.
 
         `started` is the time of `time.perf_counter()` at which it began, if that was not now.
         """
-        operation = sent.operation
         context = sent.context if context is None else context
-        request = self.guarded("request", Request, operation.request, sent.arguments)
-        attributes = self._attributes(operation, sent.server, request)
-        if self.content and operation.content is not None:
-            attributes.update(self.guarded("content", dict, _asked, operation, sent.arguments))
-        span = self.tracer_of(sent.library).start_span(
-            _named(operation, request),
-            context=self.parent() if context is None else context,
-            kind=operation.span_kind,
-            attributes=attributes,
-            start_time=None if started is None else _clock(started),
-        )
-        return Call(self, span, sent, request, started) if span.is_recording() else None
+        context = self.parent() if context is None else context
+        context = otel_context.get_current() if context is None else context
+        return self.begin_at((context, trace.get_current_span(context).get_span_context()), sent, started)
 
-    def _attributes(self, operation: Operation, server: Server, request: Request) -> dict[str, Any]:
-        attributes: dict[str, Any] = self.guarded("request attributes", dict, write_request, request)
-        if operation.kind:
-            attributes[names.SPAN_KIND] = operation.kind
-        if operation.name not in names.UNNAMED_OPERATIONS:
-            attributes[names.OPERATION_NAME] = operation.name
-        if server.provider:
-            attributes[names.PROVIDER_NAME] = server.provider
-        if server.address is not None:
-            attributes[names.SERVER_ADDRESS] = server.address
-            if server.port is not None:
-                attributes[names.SERVER_PORT] = server.port
-        return attributes
+    def begin_at(self, place: Place, sent: Sent, started: float | None = None) -> Call | None:
+        """As `begin`, at the place that was found for it."""
+        operation = sent.operation
+        try:
+            request = operation.request(sent.arguments)
+            attributes = write_request(request)
+        except Exception as error:
+            self.faults.note("engine.request", error)
+            request, attributes = Request(), {}
+        _tell_who(operation, sent.server, attributes)
+        if self.content and operation.content is not None:
+            try:
+                attributes.update(write_content(operation.content(sent.arguments)))
+            except Exception as error:
+                self.faults.note("engine.content", error)
+        name, start = _named(operation, request), None if started is None else _clock(started)
+        tracer = self.tracer_of(sent.library)
+        start_call = getattr(tracer, "start_call", None)
+        if start_call is None:
+            span = tracer.start_span(name, place[0], operation.span_kind, attributes, None, start)
+        else:  # a tracer of our own: it believes what we tell
+            span = start_call(name, *place, operation.span_kind, attributes, start)
+        return Call(self, span, sent, request, started) if span.is_recording() else None
 
     def guarded(self, place: str, default: Callable[[], Any], function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function says, or `default()` where it fails: a fault of ours is never the user's."""
@@ -156,15 +157,21 @@ class Call:
         """Whether the span has not ended."""
         return bool(self._ticket)
 
-    @guard("engine")
     def finish(self, answer: Any, *, complete: bool = True) -> None:
         """End the span with the answer; one that is not `complete` is a stream whose reader left early."""
-        if not self._take_ticket():
-            return
-        attributes = self.recorder.guarded("response", dict, self._answered, answer, complete)
-        if names.ERROR_TYPE in attributes:
-            self.span.set_status(Status(StatusCode.ERROR, attributes[names.ERROR_TYPE]))
-        self._end(attributes)
+        try:
+            if not self._take_ticket():
+                return
+            try:
+                attributes = self._answered(answer, complete)
+            except Exception as error:
+                self.faults.note("engine.response", error)
+                attributes = {}
+            if names.ERROR_TYPE in attributes:
+                self.span.set_status(Status(StatusCode.ERROR, attributes[names.ERROR_TYPE]))
+            self._end(attributes)
+        except Exception as error:
+            self.faults.note("engine.finish", error)
 
     @guard("engine")
     def fail(self, error: BaseException, answer: Any = None) -> None:
@@ -199,25 +206,31 @@ class Call:
         return True
 
     def _answered(self, answer: Any, complete: bool) -> dict[str, Any]:
-        operation = self.operation
-        response = Response()
-        if answer is not None:
-            response = self.recorder.guarded("response", Response, operation.response, answer)
-        reasons = response.finish_reasons
-        if not complete and not (reasons and "error" not in reasons):
-            response.finish_reasons = reasons or (["error"] if operation.billed else None)
-            outcome = "abandoned"
-        else:
-            outcome = None
+        operation, faults = self.operation, self.recorder.faults
+        try:
+            response = Response() if answer is None else operation.response(answer)
+        except Exception as error:
+            faults.note("engine.response", error)
+            response = Response()
+        billed = operation.billed
+        left = False
+        if not complete:
+            reasons = response.finish_reasons
+            left = not reasons or "error" in reasons
+            if left:
+                response.finish_reasons = reasons or (["error"] if billed else None)
         attributes = write_response(response, fetched=operation.name == names.FETCH_RESPONSE)
-        if outcome is not None:
-            attributes[names.STREAM_OUTCOME] = outcome
-        if response.usage is None and operation.billed:
+        if left:
+            attributes[names.STREAM_OUTCOME] = "abandoned"
+        if billed and response.usage is None:
             attributes[names.USAGE_MISSING] = True
         if self.first_chunk is not None:
             attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk - self.started
         if self.recorder.content and operation.output is not None and answer is not None:
-            attributes.update(self.recorder.guarded("output", dict, _said, operation, answer))
+            try:
+                attributes.update(write_output(operation.output(answer)))
+            except Exception as error:
+                faults.note("engine.output", error)
         return attributes
 
     def _describe(self, error: BaseException) -> None:
@@ -237,14 +250,33 @@ class Call:
 
     def _end(self, attributes: dict[str, Any]) -> None:
         recorder, span = self.recorder, self.span
+        ended = None if self.ended is None else _clock(self.ended)
+        if recorder.metrics is not None:
+            recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
+        end_call = getattr(span, "end_call", None)
+        if end_call is not None:  # a span of our own: it believes what we tell, and is enriched when it is counted
+            end_call(attributes, ended)
+            return
         try:
             recorder.guarded("attributes", dict, span.set_attributes, attributes)
             if recorder.enrich is not None and self.operation.billed:
                 recorder.guarded("enrich", dict, recorder.enrich, span)
-            if recorder.metrics is not None:
-                recorder.guarded("metrics", dict, recorder.metrics.record, self, attributes)
         finally:
-            recorder.guarded("end", dict, span.end, None if self.ended is None else _clock(self.ended))
+            recorder.guarded("end", dict, span.end, ended)
+
+
+def _tell_who(operation: Operation, server: Server, attributes: dict[str, Any]) -> None:
+    """Add what kind of call it is, and who answers it."""
+    if operation.kind:
+        attributes[names.SPAN_KIND] = operation.kind
+    if operation.name not in names.UNNAMED_OPERATIONS:
+        attributes[names.OPERATION_NAME] = operation.name
+    if server.provider:
+        attributes[names.PROVIDER_NAME] = server.provider
+    if server.address is not None:
+        attributes[names.SERVER_ADDRESS] = server.address
+        if server.port is not None:
+            attributes[names.SERVER_PORT] = server.port
 
 
 def _within(span: Span, sent: Sent) -> Context:
@@ -256,20 +288,12 @@ def _within(span: Span, sent: Sent) -> Context:
     return otel_context.set_value(COVERED, True, context) if sent.operation.covers else context
 
 
-def _asked(operation: Operation, arguments: Arguments) -> dict[str, Any]:
-    assert operation.content is not None  # noqa: S101 - begin() has looked
-    return write_content(operation.content(arguments))
-
-
-def _said(operation: Operation, answer: Any) -> dict[str, Any]:
-    assert operation.output is not None  # noqa: S101 - _answered() has looked
-    return write_output(operation.output(answer))
-
-
 def _named(operation: Operation, request: Request) -> str:
     if operation.title:
         return plain.text(operation.title)
-    subject = request.subject if operation.name in _NAMED_AFTER else None
+    if operation.name not in _NAMED_AFTER:
+        return operation.name
+    subject = request.model or request.subject
     return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
 
 

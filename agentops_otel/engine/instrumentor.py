@@ -18,14 +18,14 @@ from agentops_otel.engine.made import MadeClasses, parameters
 from agentops_otel.engine.operation import Arguments, Operation, Sent, Server
 from agentops_otel.engine.reading import read
 from agentops_otel.engine.streams import StreamClasses, watch
-from agentops_otel.engine.turns import Turns, current_turns, noted
+from agentops_otel.engine.turns import TURNS, Turns, current_turns, noted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
 
-    from agentops_otel.engine.call import Call, Recorder
+    from agentops_otel.engine.call import Call, Place, Recorder
 
 # Set by others: the first asks for silence, the second says that an instrumentor of
 # OpenTelemetry's own is recording this very call.
@@ -193,10 +193,8 @@ class Instrumentor:
             recorder = self.recorder
             if recorder is None:
                 return wrapped(*args, **kwargs)
-            # Asked first, recorded or not: an instrumentor may keep the library from telling of the call by itself.
-            sent = self._asked(recorder, operation, instance, parameters, args, kwargs)
-            place = None if sent is None else recorder.place(sent.context if context is None else context)
-            call = None if sent is None or place is None else _begun(recorder, sent, place)
+            asked = self._asked(recorder, operation, instance, parameters, args, kwargs, context)
+            call = None if asked is None else _begun(recorder, *asked)
             if call is None:
                 return wrapped(*args, **kwargs)
             turns = None if call.operation.begins is None else Turns(call, otel_context.get_current())
@@ -246,8 +244,12 @@ class Instrumentor:
         parameters: Sequence[str],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-    ) -> Sent | None:
-        """What is asked of whom; None where that is not captured, or is part of a call that is."""
+        context: Context | None,
+    ) -> tuple[Sent, Place] | None:
+        """What is asked of whom, and where that is recorded; None where it is not, or is part of a call that is.
+
+        `sent` is asked, recorded or not: an instrumentor may keep the library from telling of the call by itself.
+        """
         try:
             current = otel_context.get_current()
             if current.get(WHOLE) == self.library:
@@ -255,7 +257,10 @@ class Instrumentor:
             if not _SILENCE.isdisjoint(current) and _is_told(recorder, current):
                 return None
             sent = self.sent(operation, instance, _by_name(parameters, args, kwargs) if args else kwargs)
-            return None if sent is None or (sent.whose is not None and current.get(WHOSE) is sent.whose) else sent
+            if sent is None or (sent.whose is not None and current.get(WHOSE) is sent.whose):
+                return None
+            place = recorder.place(sent.context if context is None else context, current)
+            return None if place is None else (sent, place)
         except Exception as error:
             recorder.faults.note("engine.begin", error)
             return None
@@ -316,12 +321,12 @@ class Instrumentor:
         return self._settle(call, turns, answer)
 
 
-def _begun(recorder: Recorder, sent: Sent, place: Context) -> Call | None:
+def _begun(recorder: Recorder, sent: Sent, place: Place) -> Call | None:
     """The call, begun; what a budget has against it goes to the program, nothing else does."""
     if recorder.ask is not None and sent.operation.billed:
         recorder.ask()
     try:
-        call = recorder.begin(sent, place) if sent.operation.echo is None else Echo(recorder, sent)
+        call = recorder.begin_at(place, sent) if sent.operation.echo is None else Echo(recorder, sent)
         if call is not None and call.operation.carry is not None:
             recorder.guarded("carry", lambda: None, call.operation.carry, call.sent.arguments, call.context)
         return call
@@ -332,6 +337,8 @@ def _begun(recorder: Recorder, sent: Sent, place: Context) -> Call | None:
 
 def _place(call: Call, turns: Turns | None) -> Context:
     """What is current while the library works on the call."""
+    if turns is None and TURNS not in call.context:
+        return call.context
     told: Context = call.recorder.guarded("noted", lambda: call.context, noted, turns, call.context)
     return told
 
@@ -360,9 +367,9 @@ def _is_session(value: Any) -> bool:
 def _in_its_session(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The call in the session that it names, which the library does not hear of."""
     del instance
-    session: Any = kwargs.get("session")
-    if not _is_session(session):
+    if "session" not in kwargs or not _is_session(kwargs["session"]):
         return wrapped(*args, **kwargs)
+    session: Any = kwargs["session"]
     rest = {name: value for name, value in kwargs.items() if name != "session"}
     return session.patch(wrapped)(*args, **rest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -61,10 +61,12 @@ class Operation:
     each: Operation | None = None
     """For a stream whose chunks are whole answers, as a batch's results are: how to read each of them."""
 
-    @property
-    def billed(self) -> bool:
-        """Whether a provider charges for it, so that an answer without usage has an unknown cost."""
-        return self.name in names.MODEL_OPERATIONS
+    billed: bool = field(init=False)
+    """Whether a provider charges for it, so that an answer without usage has an unknown cost."""
+
+    def __post_init__(self) -> None:
+        """Work out what is asked with every call."""
+        object.__setattr__(self, "billed", self.name in names.MODEL_OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,16 @@ def fields(thing: Any) -> Mapping[str, Any]:
         own = vars(thing)
     except TypeError:
         return thing if isinstance(thing, Mapping) else _NOTHING
-    # pydantic keeps fields that a model does not declare beside the others.
-    more = getattr(thing, "model_extra", None) if kind == _MODEL and "model_extra" not in own else None
-    return {**own, **more} if more and isinstance(more, dict) else own
+    # pydantic keeps fields that a model does not declare beside the others. Not `model_extra`: a property costs more.
+    more = getattr(thing, "__pydantic_extra__", None) if kind == _MODEL else None
+    return {**own, **more} if more else own
 
 
 @functools.lru_cache(maxsize=512)
 def _kind(type_of_thing: Any) -> int:
     if issubclass(type_of_thing, Mapping):  # such as the models of Azure's clients
         return _MAPPING
-    return _MODEL if hasattr(type_of_thing, "model_extra") else _OBJECT
+    return _MODEL if hasattr(type_of_thing, "__pydantic_extra__") else _OBJECT
 
 
 def read_text(thing: Any, path: str) -> str | None:

@@ -131,23 +131,28 @@ def peeled(context: Context) -> Context:
     return context
 
 
-def around() -> Run | None:
-    """The run that the calling context carries, if it is still open there; else one above it."""
-    run: Any = otel_context.get_value(RUN_KEY)
+def around(current: Context | None = None) -> Run | None:
+    """The run that this context carries, or the calling one, if it is still open there; else one above it."""
+    run: Any = otel_context.get_value(RUN_KEY) if current is None else current.get(RUN_KEY)
     while run is not None and not run.shelters:
         run = run.above
     return run if isinstance(run, Run) else None
 
 
-def here() -> Context | None:
-    """Where a span starts in the calling context, if a run that it carries says so; None stands for that context."""
-    run = around()
-    return None if run is None else run.context(otel_context.get_current())
+def here(current: Context | None = None) -> Context | None:
+    """Where a span starts in this context, or in the calling one, if a run that it carries says so; else None."""
+    if current is None:
+        current = otel_context.get_current()
+    run = around(current) if RUN_KEY in current else None
+    return None if run is None else run.context(current)
 
 
 def model_called() -> None:
     """A span of a model call has begun in the calling context: the runs around it need not tell of one."""
-    waiting: list[Any] = [otel_context.get_value(RUN_KEY)]
+    run = otel_context.get_value(RUN_KEY)
+    if run is None:
+        return
+    waiting: list[Any] = [run]
     while waiting:
         run = waiting.pop()
         if run is not None and not run.asked:

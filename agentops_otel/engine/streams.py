@@ -81,6 +81,11 @@ class Watch:
     passed = take
     """What to do with each item that the reader gets. It is a guard: the reader gets the item whatever comes of it."""
 
+    def begun(self, chunk: Any) -> Any:
+        """Take one chunk; what the next may be folded into at once, if that is known."""
+        self.passed(chunk)
+        return self.state
+
     def along(self, way: Callable[[Any], Any], chunks: Any) -> Any:
         """The chunks as they are heard on this `way`; as they are, where that cannot be."""
         return self.call.recorder.guarded("along", lambda: chunks, way, chunks)
@@ -124,12 +129,18 @@ class Watch:
 
     def iterate(self, chunks: Iterator[Any]) -> Iterator[Any]:
         """The chunks of a sync stream, each folded before it is handed on."""
-        passed = self.passed
+        fold, keep, state = self.fold, self.keep, None
         self.reading = True
         try:
             for chunk in chunks:
                 self.reading = False
-                passed(chunk)
+                if state is None or type(chunk) is dict:
+                    state = self.begun(chunk)
+                else:  # as `take` does it, without a call more for every piece of every answer
+                    try:
+                        state = self.state = fold(state, chunk, keep)
+                    except Exception as error:
+                        self.call.recorder.faults.note("engine.chunk", error)
                 yield chunk
                 self.reading = True
         except GeneratorExit:  # the reader left this loop, and may come back to the stream with another
@@ -142,12 +153,18 @@ class Watch:
 
     async def aiterate(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """The chunks of an async stream, each folded before it is handed on."""
-        passed = self.passed
+        fold, keep, state = self.fold, self.keep, None
         self.reading = True
         try:
             async for chunk in chunks:
                 self.reading = False
-                passed(chunk)
+                if state is None or type(chunk) is dict:
+                    state = self.begun(chunk)
+                else:  # as `take` does it, without a call more for every piece of every answer
+                    try:
+                        state = self.state = fold(state, chunk, keep)
+                    except Exception as error:
+                        self.call.recorder.faults.note("engine.chunk", error)
                 yield chunk
                 self.reading = True
         except GeneratorExit:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from agentops_otel.engine.call import Call
 
-_KEY = otel_context.create_key("agentops-otel-turns")
+TURNS = otel_context.create_key("agentops-otel-turns")
+"""In the context of a call that may have several answers: its turns."""
 
 
 class Turns(Watch):
@@ -48,6 +49,10 @@ class Turns(Watch):
         """Take a chunk that the reader gets, unless it has been seen before: some never get to the reader."""
         if not self._seen:
             self.take(chunk)
+
+    def begun(self, chunk: Any) -> None:
+        """Take one chunk; each may be of another answer."""
+        self.passed(chunk)
 
     @guard("engine")
     def seen(self, answer: Any) -> None:
@@ -110,12 +115,12 @@ class Turns(Watch):
 
 def current_turns() -> Turns | None:
     """Of the call that is being made here, if it is one of several answers."""
-    found = otel_context.get_value(_KEY)
+    found = otel_context.get_value(TURNS)
     return found if isinstance(found, Turns) else None
 
 
 def noted(turns: Turns | None, context: Context) -> Context:
     """The context in which the library works on a call: with its turns, and without those of a call around it."""
-    if turns is None and context.get(_KEY) is None:
+    if turns is None and context.get(TURNS) is None:
         return context
-    return otel_context.set_value(_KEY, turns, context)
+    return otel_context.set_value(TURNS, turns, context)

@@ -11,13 +11,12 @@ from opentelemetry.trace import SpanKind
 
 from agentops_otel.accounting.dialects import tells_of_call
 from agentops_otel.conventions import names
+from agentops_otel.sessions.spans import OwnSpan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opentelemetry.sdk.trace import ReadableSpan
-
-    from agentops_otel.sessions.spans import OwnSpan
 
 OURS = "agentops_otel"
 _KEPT = 4096
@@ -34,8 +33,28 @@ def _library(scope: str) -> frozenset[str]:
 
 def _is_call(span: ReadableSpan | OwnSpan) -> bool:
     """Whether a span tells of a call of a model, or of one over MCP: the side that asks."""
+    if span.kind is SpanKind.SERVER:
+        return False
     attributes = span.attributes or {}
-    return span.kind is not SpanKind.SERVER and (tells_of_call(attributes) or names.MCP_METHOD in attributes)
+    operation = attributes.get(names.OPERATION_NAME)
+    if type(operation) is str and operation in names.MODEL_OPERATIONS:
+        return True
+    return tells_of_call(attributes) or names.MCP_METHOD in attributes
+
+
+def _ids(span: Any) -> tuple[int, int | None] | None:
+    """The id of a span and that of the one above; None for a span that has no ids."""
+    if type(span) is OwnSpan:
+        return span.span_id, span.place.parent_id
+    if span.context is None:
+        return None
+    return span.context.span_id, span.parent.span_id if span.parent is not None else None
+
+
+@functools.lru_cache(maxsize=512)
+def _origin(scope: str) -> tuple[frozenset[str], bool]:
+    """(what it says of the library, whether it is ours) of a scope's name."""
+    return _library(scope), scope.startswith(OURS)
 
 
 class Frameworks(Protocol):
@@ -82,33 +101,36 @@ class Doubles:
 
     def started(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has started; whether it is of a model call."""
-        if span.context is None:
+        ids = _ids(span)
+        if ids is None:
             return False
-        library, is_ours, parent_id = self._told(span)
-        if not is_ours and library and any(words <= library for words in self.frameworks.told_by):
-            self._leave_out(span.context.span_id, parent_id)
+        span_id, parent_id = ids
+        library, is_ours = self._told(span)
+        frameworks = self.frameworks
+        if not is_ours and library and any(words <= library for words in frameworks.told_by):
+            self._leave_out(span_id, parent_id)
             return False
-        is_call, is_adopted = _is_call(span), self._is_adopted(library)
-        if is_adopted and span.name in self.frameworks.asides:
-            self._leave_out(span.context.span_id, parent_id)
+        is_call, is_adopted = _is_call(span), bool(frameworks.emits) and self._is_adopted(library)
+        if is_adopted and span.name in frameworks.asides:
+            self._leave_out(span_id, parent_id)
             return False
         if is_call or is_adopted:
-            self._open[span.context.span_id] = (library, is_ours, parent_id, span)
-        around = self._call_around(parent_id) if is_call else None
+            self._open[span_id] = (library, is_ours, parent_id, span)
+        around = self._call_around(parent_id) if is_call and parent_id in self._open else None
         if around is None:
             return is_call
         if self._is_adopted(around[0]) and not is_adopted:
             self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
         elif library & around[0]:
             if not is_ours:
-                self._leave_out(span.context.span_id, parent_id)
+                self._leave_out(span_id, parent_id)
             elif not around[1]:
                 self._leave_out(parent_id, around[2])  # type: ignore[arg-type]
         return True
 
     def is_adopted(self, scope: str) -> bool:
         """Whether spans of this scope are those that an adopted framework makes itself."""
-        return self._is_adopted(_library(scope))
+        return bool(self.frameworks.emits) and self._is_adopted(_library(scope))
 
     def _is_adopted(self, library: frozenset[str]) -> bool:
         emits = self.frameworks.emits  # mostly none, and this is asked of every span
@@ -126,15 +148,16 @@ class Doubles:
 
     def ended(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has ended; True if another one tells of the same call and is kept instead."""
-        if span.context is None:
+        ids = _ids(span)
+        if ids is None:
             return False
-        span_id = span.context.span_id
+        span_id, parent_id = ids
         self._open.pop(span_id, None)
         if span_id in self._left_out:
             return True
-        if span.parent is None or span.parent.span_id not in self._open:
+        if parent_id is None or parent_id not in self._open:
             return False
-        library, is_ours, parent_id = self._told(span)
+        library, is_ours = self._told(span)
         around = self._call_around(parent_id)
         if around is not None and self._is_adopted(around[0]) and len(self._moved) < _KEPT:
             self._moved[span_id] = around[2]
@@ -148,6 +171,8 @@ class Doubles:
 
     def kept_parent(self, span_id: str, parent_id: str | None) -> str | None:
         """The parent that a span has in the session: the next one above that is kept."""
+        if not self._moved and not self._left_out:
+            return parent_id
         if self._moved and int(span_id, 16) in self._moved:
             above = self._moved.pop(int(span_id, 16))
             parent_id = None if above is None else f"{above:016x}"
@@ -157,7 +182,7 @@ class Doubles:
         return parent_id
 
     @staticmethod
-    def _told(span: Any) -> tuple[frozenset[str], bool, int | None]:
-        scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
-        parent = span.parent.span_id if span.parent is not None else None
-        return _library(scope), scope.startswith(OURS), parent
+    def _told(span: Any) -> tuple[frozenset[str], bool]:
+        if type(span) is OwnSpan:
+            return _origin(span.tracer.scope)
+        return _origin(span.instrumentation_scope.name if span.instrumentation_scope is not None else "")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanContext
 
     from agentops_otel.accounting.prices import Prices
     from agentops_otel.faults import Faults
@@ -151,16 +152,25 @@ class SessionProcessor(SpanProcessor):
     def on_start(self, span: Span | OwnSpan, parent_context: Context | None = None) -> None:
         """Stamp the session on a span that starts in it."""
         try:
-            books = self._books_of(span, parent_context)
+            is_own = type(span) is OwnSpan
+            books = self._open.get(span.place.trace_id) if is_own else None
+            if books is None:
+                books = self._books_of(span, parent_context)
+            attributes = span.attributes or {}
             if books is not None:
-                span.set_attribute(names.SESSION_ID, books.session_id)
-                agent: Any = otel_context.get_value(AGENT_KEY, parent_context)
-                if agent is not None and names.AGENT_NAME not in (span.attributes or {}):
+                if is_own:
+                    span.attributes[names.SESSION_ID] = books.session_id
+                else:
+                    span.set_attribute(names.SESSION_ID, books.session_id)
+                context = otel_context.get_current() if parent_context is None else parent_context
+                agent: Any = context.get(AGENT_KEY)
+                if agent is not None and names.AGENT_NAME not in attributes:
                     span.set_attributes({names.AGENT_ID: agent[0], names.AGENT_NAME: agent[1]})
             if self._doubles.started(span):
                 self._on_model_call()
-                self._tie(span, parent_context)
-            if not self.prices.loaded and not self.wants_prices:
+                if names.MCP_METHOD in attributes:
+                    self._tie(span, parent_context)
+            if not self.wants_prices and not self.prices.loaded:
                 self._ask_for_prices(span)
         except Exception as error:
             self.faults.note("processor.on_start", error)
@@ -168,11 +178,7 @@ class SessionProcessor(SpanProcessor):
     def _tie(self, span: Span | OwnSpan, parent_context: Context | None) -> None:
         """The server knows a call over MCP by the id of a span that is left out: the one that is kept links to it."""
         context = span.context
-        if (
-            context is not None
-            and names.MCP_METHOD in (span.attributes or {})
-            and self._doubles.leaves_out(context.span_id)
-        ):
+        if context is not None and self._doubles.leaves_out(context.span_id):
             trace.get_current_span(parent_context).add_link(context, {names.SAME_CALL: True})
 
     def _ask_for_prices(self, span: Span | OwnSpan) -> None:
@@ -200,14 +206,12 @@ class SessionProcessor(SpanProcessor):
         """Queue a span that ended; nothing else happens on this thread."""
         try:
             attributes = span.attributes
-            is_double = self._doubles.ended(span)
-            if is_double:
+            if self._doubles.ended(span):
                 return
             if not (self._everything or (attributes and names.SESSION_ID in attributes)):
                 self._left_out(span)
                 return
-            context = span.context
-            if context is None or not context.trace_flags.sampled:
+            if type(span) is not OwnSpan and not _is_sampled(span.context):
                 return
             if self._born and (span.start_time or 0) < self._born:
                 return  # begun before this process was forked: the parent ends it
@@ -215,7 +219,7 @@ class SessionProcessor(SpanProcessor):
             if len(self._queue) + len(self._counted) >= self._limit and not is_root:
                 self._drop("the queue is full")
                 return
-            self._queue.append(self._within(span))
+            self._queue.append(self._within(span, attributes))
             self.wake()
             if self._counts_at_once and self.prices.loaded:
                 self.settle(wait=False)
@@ -229,9 +233,13 @@ class SessionProcessor(SpanProcessor):
             with self._dropping:
                 self.outside[NONE_CURRENT if self._open else NONE_OPEN] += 1
 
-    def _within(self, span: ReadableSpan | OwnSpan) -> tuple[ReadableSpan | OwnSpan | SpanRecord, int]:
-        """The span and its bytes; without its messages where too many bytes wait: its figures are worth more."""
-        size = _size_of(span.attributes or {})
+    def _within(
+        self, span: ReadableSpan | OwnSpan, attributes: Mapping[str, Any] | None
+    ) -> tuple[ReadableSpan | OwnSpan | SpanRecord, int]:
+        """The span and about how many bytes its texts have; without its messages where too many bytes wait."""
+        if type(span) is OwnSpan and not self._content:
+            return span, 0  # names and figures
+        size = sum([len(value) for value in attributes.values() if type(value) is str]) if attributes else 0
         with self._dropping:
             if self._held + size <= self._byte_limit or size < _SMALL:
                 self._held += size
@@ -307,9 +315,8 @@ class SessionProcessor(SpanProcessor):
 
     def _books_named(self, record: SpanRecord) -> Books | None:
         """The books of the session that the record names; of its trace's, where it names none that is known here."""
-        trace_id = int(record.trace_id, 16)
+        trace_id, session_id = int(record.trace_id, 16), record.attributes.get(names.SESSION_ID)
         books = self._open.get(trace_id) or self._ended.get(trace_id)
-        session_id = record.attributes.get(names.SESSION_ID)
         if books is not None and books.session_id == session_id:
             return books
         known = [*list(self._open.values()), *list(self._ended.values())]
@@ -353,14 +360,13 @@ class SessionProcessor(SpanProcessor):
 
 
 def _recorded(span: ReadableSpan | OwnSpan | SpanRecord) -> SpanRecord:
-    if isinstance(span, SpanRecord):
-        return span
-    return span.record() if isinstance(span, OwnSpan) else record_of(span)
+    if type(span) is OwnSpan:
+        return span.record()
+    return span if isinstance(span, SpanRecord) else record_of(span)
 
 
-def _size_of(attributes: Mapping[str, Any]) -> int:
-    """About how many bytes the texts of a span have."""
-    return sum([len(value) for value in attributes.values() if type(value) is str])
+def _is_sampled(context: SpanContext | None) -> bool:
+    return context is not None and bool(context.trace_flags & 1)
 
 
 def _without_content(record: SpanRecord) -> SpanRecord:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 
 from agentops_otel.accounting.record import ERROR, OK, UNSET, SpanRecord
 from agentops_otel.conventions import names, plain
@@ -61,22 +61,35 @@ def follows_parents() -> bool:
     return _sampler() in _SAMPLERS or _sampler() == "always_off"
 
 
-def is_unsampled(context: Context) -> bool:
-    """Whether the span of this context is not sampled, so that nothing below it is."""
-    told = trace.get_current_span(context).get_span_context()
-    return told.is_valid and not told.trace_flags.sampled
+def is_unsampled(parent: SpanContext) -> bool:
+    """Whether a span is not sampled, so that nothing below it is."""
+    return not parent.trace_flags & 1 and parent.is_valid
+
+
+class _Place:
+    """Where spans of ours stand: their parent, and what follows from it, worked out once for all that are below it."""
+
+    __slots__ = ("is_recorded", "parent", "parent_hex", "parent_id", "trace_hex", "trace_id")
+
+    def __init__(self, parent: SpanContext) -> None:
+        self.parent = parent
+        self.trace_id, self.parent_id = parent.trace_id, parent.span_id
+        self.trace_hex, self.parent_hex = f"{self.trace_id:032x}", f"{self.parent_id:016x}"
+        self.is_recorded = bool(parent.trace_flags & 1 and self.trace_id)
 
 
 class OwnTracer(Tracer):
     """Starts spans of our own below a span that is recorded, and the SDK's everywhere else."""
 
-    def __init__(self, tracer: Tracer, provider: Provider, processor: Seat, scope: tuple[str, str]) -> None:
+    def __init__(self, tracer: Tracer, provider: Provider, seat: Seat, scope: tuple[str, str]) -> None:
         self.provider = provider
-        self.processor = processor
+        self.seat = seat
         self.instrumentation_scope = InstrumentationScope(*scope)
+        self.scope, self.scope_version = scope
         self.resource: Mapping[str, Any] = provider.resource.attributes
         self._tracer = tracer
-        self._ids = provider.id_generator
+        self._new_id = provider.id_generator.generate_span_id
+        self._place = _Place(INVALID_SPAN_CONTEXT)
 
     def start_span(
         self,
@@ -91,16 +104,41 @@ class OwnTracer(Tracer):
     ) -> Span:
         """A span that has started."""
         parent = trace.get_current_span(context).get_span_context()
-        if not parent.trace_flags & 1 or not parent.trace_id or links or self.provider.is_shared:
+        span = None if links else self._own(name, parent, kind, start_time)
+        if span is None:
             return self._tracer.start_span(
                 name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
             )
-        own = SpanContext(parent.trace_id, self._ids.generate_span_id(), False, parent.trace_flags, parent.trace_state)
-        span = OwnSpan(self, name, own, parent, kind, start_time or time.time_ns())
         if attributes:
             span.set_attributes(attributes)
-        self.processor.on_start(span, context)
+        self.seat.on_start(span, context)
         return span
+
+    def start_call(
+        self,
+        name: str,
+        context: Context,
+        parent: SpanContext,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        start_time: int | None,
+    ) -> Span:
+        """As `start_span`, below this `parent`, with attributes as our own writers make them: they are not cleaned."""
+        span = self._own(name, parent, kind, start_time)
+        if span is None:
+            return self._tracer.start_span(name, context, kind, attributes, None, start_time)
+        span.attributes = attributes
+        if self.seat.processor is not None:
+            self.seat.processor.on_start(span, context)
+        return span
+
+    def _own(self, name: str, parent: SpanContext, kind: SpanKind, start_time: int | None) -> OwnSpan | None:
+        place = self._place
+        if place.parent is not parent:
+            place = self._place = _Place(parent)
+        if not place.is_recorded or self.provider.is_shared:
+            return None
+        return OwnSpan(self, name, place, self._new_id(), kind, start_time or time.time_ns())
 
     @contextmanager
     def start_as_current_span(  # type: ignore[override] # the API's decorator adds being a decorator, which nobody asks of ours
@@ -115,24 +153,38 @@ class OwnSpan(Span):
     """A span as plain fields. What is set on it is cleaned; nothing is locked, for a span has one owner."""
 
     def __init__(
-        self, tracer: OwnTracer, name: str, context: SpanContext, parent: SpanContext, kind: SpanKind, start_time: int
+        self, tracer: OwnTracer, name: str, place: _Place, span_id: int, kind: SpanKind, start_time: int
     ) -> None:
         self.name = name
-        self.context = context
-        self.parent = parent
+        self.span_id = span_id
+        self.place = place
         self.kind = kind
         self.start_time = start_time
         self.end_time: int | None = None
         self.attributes: dict[str, Any] = {}
         self.status = _NO_STATUS
-        self._tracer = tracer
+        self.tracer = tracer
+        self._context: SpanContext | None = None
         self._events: tuple[dict[str, Any], ...] = ()
         self._links: tuple[dict[str, Any], ...] = ()
 
     @property
+    def context(self) -> SpanContext:
+        """Its ids; made when somebody asks, for below most calls nothing stands."""
+        if self._context is None:
+            parent = self.place.parent
+            self._context = SpanContext(parent.trace_id, self.span_id, False, parent.trace_flags, parent.trace_state)
+        return self._context
+
+    @property
+    def parent(self) -> SpanContext:
+        """The ids of the span above."""
+        return self.place.parent
+
+    @property
     def instrumentation_scope(self) -> InstrumentationScope:
         """Who made it."""
-        return self._tracer.instrumentation_scope
+        return self.tracer.instrumentation_scope
 
     def get_span_context(self) -> SpanContext:
         """Its ids."""
@@ -217,27 +269,36 @@ class OwnSpan(Span):
         """End it, once."""
         if self.end_time is None:
             self.end_time = end_time or time.time_ns()
-            self._tracer.processor.on_end(self)
+            if self.tracer.seat.processor is not None:
+                self.tracer.seat.processor.on_end(self)
+
+    def end_call(self, attributes: dict[str, Any], end_time: int | None) -> None:
+        """Add attributes as our own writers make them, and end it, once."""
+        if self.end_time is None:
+            self.attributes.update(attributes)
+            self.end_time = end_time or time.time_ns()
+            if self.tracer.seat.processor is not None:
+                self.tracer.seat.processor.on_end(self)
 
     def record(self) -> SpanRecord:
         """Its record; the attributes are shared, for nobody can change them any more."""
-        tracer, context, parent = self._tracer, self.context, self.parent
+        tracer, place, status = self.tracer, self.place, self.status
         return SpanRecord(
-            f"{context.trace_id:032x}",
-            f"{context.span_id:016x}",
-            f"{parent.span_id:016x}",
+            place.trace_hex,
+            f"{self.span_id:016x}",
+            place.parent_hex,
             self.name,
             self.start_time,
             self.end_time,
-            _KINDS[self.kind],
+            "client" if self.kind is SpanKind.CLIENT else _KINDS[self.kind],  # an enumeration's hash is slow
             self.attributes,
             self._events,
             self._links,
-            _STATES[self.status.status_code],
-            self.status.description,
+            UNSET if status is _NO_STATUS else _STATES[status.status_code],
+            None if status is _NO_STATUS else status.description,
             tracer.resource,
-            tracer.instrumentation_scope.name,
-            tracer.instrumentation_scope.version or "",
+            tracer.scope,
+            tracer.scope_version,
         )
 
 

@@ -22,7 +22,7 @@ from agentops_otel.conventions.model import (
 )
 
 WORD = st.text(min_size=1, max_size=20)
-WORDS = st.lists(WORD, min_size=1, max_size=3)
+WORDS = st.lists(WORD, min_size=1, max_size=3).map(tuple)
 WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)
 COUNT = st.integers(0, 2**63 - 1)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

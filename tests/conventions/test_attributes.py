@@ -42,7 +42,7 @@ NAN, INF = float("nan"), float("inf")
 def carried(attributes):
     """The attributes as they come back from any exporter: lists as tuples, texts in UTF-8."""
     for value in attributes.values():
-        for item in value if isinstance(value, list) else [value]:
+        for item in value if isinstance(value, tuple) else [value]:
             assert type(item) in {str, int, float, bool}
             assert not isinstance(item, str) or item.encode().decode() == item
     return {name: tuple(value) if isinstance(value, list) else value for name, value in attributes.items()}
@@ -92,7 +92,7 @@ def test_nothing_told_is_nothing_written():
             {"aws.request_id": "r-1", "mcp.ok": True, "n": 3, "x": 0.5},
             {"aws.request_id": "r-1", "mcp.ok": True, "n": 3, "x": 0.5},
         ),
-        ({"words": ("a", "b"), "mixed": ["a", 1]}, {"words": ["a", "b"], "mixed": ["a"]}),
+        ({"words": ("a", "b"), "mixed": ["a", 1]}, {"words": ("a", "b"), "mixed": ("a",)}),
         ({"none": None, "empty": "", "nan": float("nan"), "huge": 2**70, "object": object(), 1: "x"}, {}),
         ({"lone": "\ud800"}, {"lone": "?"}),
         ({}, {}),
@@ -197,11 +197,11 @@ def test_a_cost_that_cannot_be_is_not_read(cost):
 LIKE = [
     (Request, {"max_tokens": 5.0}, {names.REQUEST_MAX_TOKENS: 5}),
     (Request, {"temperature": 1}, {names.REQUEST_TEMPERATURE: 1.0}),
-    (Request, {"stop_sequences": "END"}, {names.REQUEST_STOP_SEQUENCES: ["END"]}),
-    (Request, {"stop_sequences": ("a", "b")}, {names.REQUEST_STOP_SEQUENCES: ["a", "b"]}),
-    (Request, {"stop_sequences": ["a", 5, None]}, {names.REQUEST_STOP_SEQUENCES: ["a"]}),
+    (Request, {"stop_sequences": "END"}, {names.REQUEST_STOP_SEQUENCES: ("END",)}),
+    (Request, {"stop_sequences": ("a", "b")}, {names.REQUEST_STOP_SEQUENCES: ("a", "b")}),
+    (Request, {"stop_sequences": ["a", 5, None]}, {names.REQUEST_STOP_SEQUENCES: ("a",)}),
     (Request, {"stream": True}, {names.REQUEST_STREAM: True}),
-    (Response, {"finish_reasons": ("stop", "length")}, {names.RESPONSE_FINISH_REASONS: ["stop", "length"]}),
+    (Response, {"finish_reasons": ("stop", "length")}, {names.RESPONSE_FINISH_REASONS: ("stop", "length")}),
     (Usage, {"cost": Decimal("1E-9")}, {names.PROVIDER_COST: "1E-9"}),
     (Response, {"service_tier": "flex"}, {names.SERVICE_TIER: "flex"}),
     (Response, {"service_tier": "flex", "openai": True}, {names.OPENAI_RESPONSE_SERVICE_TIER: "flex"}),

@@ -90,7 +90,7 @@ def test_words_are_those_of_the_conventions(attribute, words):
 def fits(name, value):
     kind = KNOWN[name]
     if kind == "string[]":
-        return isinstance(value, list) and {type(item) for item in value} == {str}
+        return isinstance(value, tuple) and {type(item) for item in value} == {str}
     return type(value) is PYTHON[kind]
 
 
