@@ -82,9 +82,9 @@ class Watch:
     """What to do with each item that the reader gets. It is a guard: the reader gets the item whatever comes of it."""
 
     def begun(self, chunk: Any) -> Any:
-        """Take one chunk; what the next may be folded into at once, if that is known."""
+        """Take one chunk; what the next may be folded into at once: nothing where a subclass has its own way."""
         self.passed(chunk)
-        return self.state
+        return self.state if type(self) is Watch else None
 
     def along(self, way: Callable[[Any], Any], chunks: Any) -> Any:
         """The chunks as they are heard on this `way`; as they are, where that cannot be."""

@@ -50,10 +50,6 @@ class Turns(Watch):
         if not self._seen:
             self.take(chunk)
 
-    def begun(self, chunk: Any) -> None:
-        """Take one chunk; each may be of another answer."""
-        self.passed(chunk)
-
     @guard("engine")
     def seen(self, answer: Any) -> None:
         """Read a chunk, or a whole answer; one that the library goes through a second time is known already."""

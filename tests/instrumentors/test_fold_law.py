@@ -212,6 +212,6 @@ def test_of_bytes_cut_anywhere(stage, make_watched, kind):
         for span in watched.spans
     ]
     assert len(told) > 50
-    assert all(item == told[0] for item in told)
+    assert [item for item in told if item != told[0]] == []
     assert text in json.loads(told[0][names.OUTPUT_MESSAGES])[0]["parts"][0]["content"]
     assert told[0][names.INPUT_TOKENS] == 20
