@@ -31,8 +31,6 @@ from agentops_otel.sessions.session import Session
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from opentelemetry.context import Context
-
     from agentops_otel.delivery import Receiver
     from agentops_otel.engine import Recorder
     from agentops_otel.sessions.ground import Ground
@@ -257,12 +255,10 @@ class Client:
         """The open sessions."""
         return list(self._sessions.values())
 
-    def _parent(self, current: Context | None = None) -> Any:
+    def _parent(self, current: Any = None) -> Any:
         """Where a call starts: in the run that its context carries, or in the only session there is."""
-        if current is None:
-            current = otel_context.get_current()
-        run = here(current)
-        if run is not None:
+        current = otel_context.get_current() if current is None else current
+        if (run := here(current)) is not None:
             return run
         books: Any = current.get(SESSION_KEY)
         if (books is None or not books.is_open) and len(self._sessions) == 1:

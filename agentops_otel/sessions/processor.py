@@ -152,16 +152,10 @@ class SessionProcessor(SpanProcessor):
     def on_start(self, span: Span | OwnSpan, parent_context: Context | None = None) -> None:
         """Stamp the session on a span that starts in it."""
         try:
-            is_own = type(span) is OwnSpan
-            books = self._open.get(span.place.trace_id) if is_own else None
-            if books is None:
-                books = self._books_of(span, parent_context)
+            books = self._books_of(span, parent_context)
             attributes = span.attributes or {}
             if books is not None:
-                if is_own:
-                    span.attributes[names.SESSION_ID] = books.session_id
-                else:
-                    span.set_attribute(names.SESSION_ID, books.session_id)
+                span.set_attribute(names.SESSION_ID, books.session_id)
                 context = otel_context.get_current() if parent_context is None else parent_context
                 agent: Any = context.get(AGENT_KEY)
                 if agent is not None and names.AGENT_NAME not in attributes:
@@ -188,7 +182,7 @@ class SessionProcessor(SpanProcessor):
             self.wake()
 
     def _books_of(self, span: Span | OwnSpan, parent_context: Context | None) -> Books | None:
-        trace_id = span.get_span_context().trace_id
+        trace_id = span.place.trace_id if type(span) is OwnSpan else span.get_span_context().trace_id
         books = self._open.get(trace_id)
         if books is None and parent_context is not None:
             carried: Any = parent_context.get(SESSION_KEY)
