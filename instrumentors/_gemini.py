@@ -20,7 +20,7 @@ from agentops_otel.conventions.model import (
     ToolResult,
     Usage,
 )
-from agentops_otel.engine import Shape, listed, read, read_text
+from agentops_otel.engine import Arguments, Shape, listed, read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,11 +66,13 @@ def usage(told: Any) -> Usage | None:
     """Usage: prompt counts include cached tokens; what tools brought in and thoughts are counted beside the rest."""
     prompt, tools = count(told, "prompt_token_count"), count(told, "tool_use_prompt_token_count")
     answer, thoughts = count(told, "candidates_token_count"), count(told, "thoughts_token_count")
+    if answer is None:
+        answer = count(told, "response_token_count")  # of a live connection
     if prompt is None and answer is None:
         return None
     asked = by_modality(told, ("prompt_tokens_details", "tool_use_prompt_tokens_details"))
     cached = by_modality(told, ("cache_tokens_details",))
-    answered = by_modality(told, ("candidates_tokens_details",))
+    answered = by_modality(told, ("candidates_tokens_details", "response_tokens_details"))
     return Usage(
         input_tokens=None if prompt is None else prompt + (tools or 0),
         output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
@@ -236,6 +238,19 @@ def tools(declared: Iterable[Any]) -> list[Tool]:
             Tool(name, name) for name, value in own.items() if name != "function_declarations" and value is not None
         ]
     return told
+
+
+def asked(arguments: Arguments) -> Content:
+    """What is sent with `contents` and a `config`, whose tools may be functions of the user's."""
+    config = arguments.get("config")
+    listed_tools = listed(read(config, "tools"))
+    declared = tools(tool for tool in listed_tools if not callable(tool) and not hasattr(tool, "call_tool"))
+    functions = [
+        Tool(str(getattr(tool, "__name__", "")), description=getattr(tool, "__doc__", None))
+        for tool in listed_tools
+        if callable(tool)
+    ]
+    return content(arguments.get("contents"), config, [*declared, *functions])
 
 
 def content(contents: Any, config: Mapping[str, Any] | Any, told: Sequence[Tool] = ()) -> Content:

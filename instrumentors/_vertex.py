@@ -33,7 +33,8 @@ def _asked(arguments: Arguments) -> dict[str, Any]:
     """What is asked: the request, or the fields that are given one by one."""
     request = arguments.get("request")
     if request is not None:
-        return dict(told(request))
+        asked = told(request)
+        return asked if isinstance(asked, dict) else {}
     contents = arguments.get("contents")
     return {"model": arguments.get("model"), "contents": told(listed(contents))}
 

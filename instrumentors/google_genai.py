@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentops_otel_instrumentors import _gemini as gemini
 from agentops_otel_instrumentors import _gemini_interactions as interactions
+from agentops_otel_instrumentors import _gemini_live as live
 from opentelemetry.trace import SpanKind
 
 from agentops_otel.conventions import names
-from agentops_otel.conventions.model import Content, Request, Response, Tool, ToolResult, Usage
+from agentops_otel.conventions.model import Content, Request, Response, ToolResult, Usage
 from agentops_otel.engine import Arguments, Instrumentor, Operation, Server, Shape, listed, parsed, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from agentops_otel.engine import Recorder
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -42,18 +45,6 @@ def _snake(told: Any) -> Any:
     return [_snake(item) for item in told] if isinstance(told, list) else told
 
 
-def _content(arguments: Arguments) -> Content:
-    config = arguments.get("config")
-    listed_tools = listed(read(config, "tools"))
-    declared = gemini.tools(tool for tool in listed_tools if not callable(tool) and not hasattr(tool, "call_tool"))
-    functions = [
-        Tool(str(getattr(tool, "__name__", "")), description=getattr(tool, "__doc__", None))
-        for tool in listed_tools
-        if callable(tool)
-    ]
-    return gemini.content(arguments.get("contents"), config, [*declared, *functions])
-
-
 def _embedded(answer: Any) -> Response:
     vectors = listed(read(answer, "embeddings"))
     counts = [read(item, "statistics.token_count") for item in vectors]
@@ -70,7 +61,7 @@ _GENERATE = Operation(
     response=lambda answer: gemini.response(_whole(answer)),
     fold=gemini.fold,
     begins=gemini.begins,
-    content=_content,
+    content=gemini.asked,
     output=lambda answer: gemini.output(_whole(answer)),
 )
 _STREAM = replace(_GENERATE, request=_stream_request)
@@ -96,7 +87,7 @@ def _run_of(function: Any) -> Operation:
 
 
 class GoogleGenAIInstrumentor(Instrumentor):
-    """google-genai: generated content, chats, interactions, embeddings, functions called automatically; on Vertex too.
+    """google-genai: generated content, chats, live turns, interactions, embeddings, functions that it calls by itself.
 
     The functions that a configuration offers as tools are run by the library, which then asks again: each answer is
     a call of its own, and each run a tool's.
@@ -119,6 +110,23 @@ class GoogleGenAIInstrumentor(Instrumentor):
         for prefix in ("", "Async")
     }
     answers: ClassVar = ("google.genai.types:GenerateContentResponse.model_validate",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._talks = live.Talks(lambda maker: self.server(maker, {}), self.library)
+
+    def instrument(self, recorder: Recorder) -> None:
+        """As any other, and the live connections, whose turns are no calls of any method."""
+        self._talks.recorder = recorder
+        is_first = not (self.found or self.missing)
+        super().instrument(recorder)
+        for target, wrapper in self._talks.wrappers().items() if is_first else ():
+            self._try(target, lambda _, wrapper=wrapper: wrapper)
+
+    def uninstrument(self) -> None:
+        """As any other; connections that are open are not followed further."""
+        self._talks.recorder = None
+        super().uninstrument()
 
     def server(self, instance: Any, arguments: Arguments) -> Server:
         """Who answers: the client tells which of Google's services it is, but not at which address."""

@@ -48,6 +48,14 @@ def test_every_library_says_which_versions_are_tested(script):
         assert script.re.fullmatch(r">=\d+(\.\d+)*(b\d+)?,<\d+(\.\d+)*", told), library
 
 
+def test_the_tests_that_hold_what_is_asked_are_there(script):
+    named = [test for _, tests in script.fault_classes() for test in tests]
+    assert len(script.fault_classes()) == 21
+    for test in named:
+        path, _, function = test.partition("::")
+        assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
 @pytest.mark.parametrize("library", sorted(Registry().known()))
 def test_every_library_says_what_is_captured(library):
     assert re.search(rf"^\| {re.escape(library)} \| `[^`]+` \| \w", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

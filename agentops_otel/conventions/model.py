@@ -202,8 +202,10 @@ class Request:
     @property
     def subject(self) -> str | None:
         """What the call is named after, beside its operation."""
-        named = self.tool_name or self.agent_name or self.workflow_name or self.data_source_id
-        return self.model or named or self.name
+        if isinstance(self.model, str) and self.model:
+            return self.model
+        named = (self.tool_name, self.agent_name, self.workflow_name, self.data_source_id, self.name)
+        return next((name for name in named if isinstance(name, str) and name), None)
 
 
 @dataclass(slots=True)

@@ -293,8 +293,9 @@ def _named(operation: Operation, request: Request) -> str:
         return plain.text(operation.title)
     if operation.name not in _NAMED_AFTER:
         return operation.name
-    subject = request.model or request.subject
-    return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
+    model = request.model
+    subject = model if isinstance(model, str) and model else request.subject
+    return operation.name if subject is None else f"{operation.name} {plain.text(subject)}"
 
 
 def _clock(moment: float) -> int:

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -128,7 +129,7 @@ class Comparison:
         watched = self.make_watched(**{"capture_content": True, **(settings or {})})
         prepare(watched)
         seen = self._run(case, scenario, answers, client_of, options)
-        assert told(seen.result) == told(plain.result)
+        assert _timeless(case, told(seen.result)) == _timeless(case, told(plain.result))
         assert told(seen.error) == told(plain.error)
         assert seen.requests == plain.requests
         assert "Failed to detach" not in self.caplog.text
@@ -139,20 +140,22 @@ class Comparison:
         self.stage.set(answers)
         before = trace.get_current_span()
         seen = Seen()
-        try:
-            if inspect.iscoroutinefunction(scenario):
-                seen.result = asyncio.run(self._awaited(case, scenario, asynchronous, options))
-            else:
-                with held(case.client(self.stage.provider, **options)) as client:
-                    seen.result = scenario(case, client)
-        except BaseException as error:
-            seen.error = error.with_traceback(None)  # its frames hold what the scenario has dropped
-        assert trace.get_current_span() is before
-        gc.collect()
+        with collected_afterwards():
+            try:
+                seen.result = self._played(case, scenario, asynchronous, options)
+            except BaseException as error:
+                seen.error = error.with_traceback(None)  # its frames hold what the scenario has dropped
+            assert trace.get_current_span() is before
         gc.freeze()  # what is left is the fixtures' own, and need not be looked through again
         assert trace.get_current_span() is before
         seen.requests = self.stage.requests()
         return seen
+
+    def _played(self, case: Any, scenario: Any, asynchronous: bool, options: dict[str, Any]) -> Any:
+        if inspect.iscoroutinefunction(scenario):
+            return asyncio.run(self._awaited(case, scenario, asynchronous, options))
+        with held(case.client(self.stage.provider, **options)) as client:
+            return scenario(case, client)
 
     async def _awaited(self, case: Any, scenario: Any, asynchronous: bool, options: dict[str, Any]) -> Any:
         before = trace.get_current_span()
@@ -164,6 +167,27 @@ class Comparison:
             close = getattr(client, "aclose", None) or getattr(client, "close", None)
             if close is not None:
                 await done(close())
+
+
+def _timeless(case: Any, value: Any) -> Any:
+    """What was seen, without what the library itself took from the clock, where the row knows such."""
+    clock = getattr(case, "clock", "")
+    return re.sub(clock, "", repr(value)) if clock else value
+
+
+@contextlib.contextmanager
+def collected_afterwards() -> Iterator[None]:
+    """A block whose garbage is collected at its end alone.
+
+    Some clients drop streams that refer to themselves. Where the collector happens to find one while httpx holds the
+    lock of its pool in the same thread, closing it waits for that lock for ever: with us as without us.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
 
 
 def held(client: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import pytest
 import readers
 from cases import CHAT, HELPED, MESSAGES, RESPONSES, STREAMED
-from comparison import as_expected, done
+from comparison import as_expected, collected_afterwards, done
 
 from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer
@@ -389,12 +389,12 @@ def test_nothing_is_left_of_it(stage, watched, case):
     stage.set(case.sse())
     gone = []
     with case.client(stage.provider) as client:
-        for reader in (readers.loop, readers.closed_early, readers.left_by_break, readers.never_read) * 5:
-            stream = case.stream(client)
-            gone.append(weakref.ref(stream))
-            reader(stream)
-            del stream
-        gc.collect()
+        with collected_afterwards():
+            for reader in (readers.loop, readers.closed_early, readers.left_by_break, readers.never_read) * 5:
+                stream = case.stream(client)
+                gone.append(weakref.ref(stream))
+                reader(stream)
+                del stream
         assert [reference() for reference in gone] == [None] * 20
     assert len(watched.client._recorder.open_streams) == 0
     assert len(watched.spans) == 20

@@ -36,6 +36,8 @@ class Row:
     """What is different where it is streamed."""
     leaks: bool = False
     """The library itself leaves connections to the garbage collector, here or there."""
+    clock: str = ""
+    """A pattern of what the library itself takes from the clock and puts into its answers, which is never the same."""
     has_async: bool = True
     streams_async: bool = True
 

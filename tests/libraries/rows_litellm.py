@@ -15,6 +15,7 @@ from agentops_otel.demo.provider import Answer
 
 LIBRARY = "litellm"
 MODEL = "openai/gpt-4o-mini"
+CREATED = r"created(=|': )\d{10}"
 litellm.suppress_debug_info = True
 litellm.disable_streaming_logging = True  # its threads would hold streams for a while after they were dropped
 
@@ -38,6 +39,7 @@ ROWS = [
         "litellm-chat",
         _client,
         _asked("completion"),
+        clock=CREATED,
         provider="openai",
         model=MODEL,
         answers_as="gpt-4o-mini",
@@ -58,6 +60,7 @@ ROWS = [
         "litellm-deepseek",  # one that LiteLLM asks by itself
         _client,
         _asked("completion"),
+        clock=CREATED,
         provider="deepseek",
         model="deepseek/some-model",
         answers_as="some-model",
@@ -68,6 +71,7 @@ ROWS = [
         "litellm-embeddings",
         _client,
         _asked("embedding"),
+        clock=CREATED,
         provider="openai",
         model="openai/text-embedding-3-small",
         answers_as="text-embedding-3-small",

@@ -8,11 +8,12 @@ import gc
 import inspect
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from comparison import done, held
+from comparison import collected_afterwards, done, held
 from test_library_contract import ROWS, STREAMED, _close, as_told, by_row, once
 
 from agentops_otel.conventions import names
@@ -50,6 +51,16 @@ def test_what_was_kept_while_instrumented_passes_through_afterwards(stage, make_
         watched.client.registry.uninstrument()
         row.call(client)
     assert len(watched.spans) == 1
+
+
+def until(holds):
+    """Wait until this is so, however busy the machine is."""
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+        gc.collect()
+    assert holds()
 
 
 def _methods(instrumentor):
@@ -163,15 +174,14 @@ def test_a_chunk_is_read_before_the_last_is_sent(compare, row):
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_is_left_of_streams(stage, watched, row):
     def read(count):
-        with held(row.client(stage.provider)) as client:
+        with held(row.client(stage.provider)) as client, collected_afterwards():
             for _ in range(count):
                 stage.set([row.streamed, row.streamed, row.streamed])
                 for _ in row.stream(client):
                     break
                 row.stream(client)
                 list(row.stream(client))
-        gc.collect()
 
     read(3)
+    until(lambda: len(watched.client._recorder.open_streams) == 0)  # litellm's threads hold a stream for a while
     assert len(watched.spans) == 9
-    assert len(watched.client._recorder.open_streams) == 0
