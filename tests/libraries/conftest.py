@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,12 +33,24 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:{warning}:DeprecationWarning")
 
 
+def _leaks(item):
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    leaks = getattr(given.get("row"), "leaks", False) or getattr(given.get("module"), "LEAKS", False)
+    return leaks or getattr(item.module, "LEAKS", False)
+
+
+@pytest.fixture(autouse=True)
+def _collected(request):
+    """What a library leaks is collected within its own test, where nobody minds."""
+    yield
+    if _leaks(request.node):
+        gc.collect()
+
+
 def pytest_collection_modifyitems(items):
     """What a library leaks is not a fault of its test."""
     for item in items:
-        given = item.callspec.params if hasattr(item, "callspec") else {}
-        leaks = getattr(given.get("row"), "leaks", False) or getattr(given.get("module"), "LEAKS", False)
-        if leaks or getattr(item.module, "LEAKS", False):
+        if _leaks(item):
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 

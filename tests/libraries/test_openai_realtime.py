@@ -19,10 +19,15 @@ from agentops_otel.conventions import names
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as:DeprecationWarning")
 
 
+def realtime(client):
+    """Where the client has its connections; they were a beta once."""
+    return client.realtime if hasattr(client, "realtime") else client.beta.realtime
+
+
 def listen(client, messages):
     """Say what was sent and hear what was received, in their order."""
     heard = []
-    with client.realtime.connect(model="gpt-realtime") as connection:
+    with realtime(client).connect(model="gpt-realtime") as connection:
         for direction, data in messages:
             if direction == "sent":
                 connection.send(data)
@@ -32,7 +37,7 @@ def listen(client, messages):
 
 
 async def alisten(client, messages):
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with realtime(client).connect(model="gpt-realtime") as connection:
         for direction, data in messages:
             if direction == "sent":
                 await connection.send(data)
