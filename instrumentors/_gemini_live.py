@@ -17,9 +17,7 @@ from agentops_otel.engine import Arguments, Operation, Sent, Server, Shape, list
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from opentelemetry.context import Context
-
-    from agentops_otel.engine import Recorder
+    from agentops_otel.engine import Place, Recorder
 
 _CLOSED_AS_IT_SHOULD = 1000
 _MOST_SAID = 1_000
@@ -37,7 +35,7 @@ def _request(arguments: Arguments) -> Request:
 class Turn:
     """What the model says until its turn is complete; tools that it asks for on the way are part of it."""
 
-    place: Context
+    place: Place
     started: float
     first: float | None = None
     ended: float | None = None
@@ -117,7 +115,7 @@ class Talk:
                 self.closed()
 
     def _begun(self) -> Turn | None:
-        place = self.recorder.place()
+        place = self.recorder.here()
         if place is None:
             return None
         self._turn = Turn(place, time.perf_counter() if self._last is None else self._last)
@@ -163,7 +161,7 @@ class Talk:
         heard = [Shape(role="user", parts=[Shape(text="".join(self._heard))])] if self._heard else []
         asked = {**self.asked, "contents": [*self._said, *heard]}
         self._said, self._heard, self._asked, self._last = [], [], False, None
-        call = self.recorder.begin(Sent(TURN, asked, self.server, self.library), turn.place, turn.started)
+        call = self.recorder.begin_at(turn.place, Sent(TURN, asked, self.server, self.library), turn.started)
         if call is not None:
             call.first_chunk, call.ended = turn.first, turn.ended
         return call

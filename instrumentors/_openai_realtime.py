@@ -16,9 +16,7 @@ from agentops_otel.engine import Arguments, Operation, Sent, Server, Shape, fiel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.context import Context
-
-    from agentops_otel.engine import Recorder
+    from agentops_otel.engine import Place, Recorder
 
 MODULES = ("openai.resources.realtime.realtime", "openai.resources.beta.realtime.realtime")
 """Where the library has its connections; the second in versions of the days when they were new."""
@@ -109,7 +107,7 @@ RESPONSE = Operation(name=names.CHAT, request=_request, response=_response, cont
 class _Begun(NamedTuple):
     """A response that is announced, and not done."""
 
-    place: Context
+    place: Place
     started: float
 
 
@@ -156,16 +154,16 @@ class Talk:
         if item is not None:
             self._items[item["id"]] = {**item, "content": [Shape(type="input_text", text=text or "")]}
         told = read(self._session, "audio.input.transcription") or read(self._session, "input_audio_transcription")
-        place = self.recorder.place()
+        place = self.recorder.here()
         if place is None or read(event, "usage") is None:
             return
         sent = Sent(media.TRANSCRIPT, {"model": read(told, "model")}, self.server, self.library)
-        call = self.recorder.begin(sent, place)
+        call = self.recorder.begin_at(place, sent)
         if call is not None:
             call.finish(Shape(text=text, usage=read(event, "usage")))
 
     def _announced(self, name: str) -> None:
-        place = self.recorder.place()
+        place = self.recorder.here()
         if place is not None and len(self._begun) < _MOST_OPEN:
             self._begun[name] = _Begun(place, time.perf_counter())
 
@@ -181,7 +179,7 @@ class Talk:
         modalities = self._session.get("output_modalities") or self._session.get("modalities")
         asked = {**self._session, "modalities": modalities, "items": list(self._items.values())}
         sent = Sent(RESPONSE, asked, self.server, self.library)
-        call = self.recorder.begin(sent, begun.place, begun.started)
+        call = self.recorder.begin_at(begun.place, sent, begun.started)
         if call is not None:
             call.first_chunk = self._first.get(name)
             call.finish(event, complete=event is not None)

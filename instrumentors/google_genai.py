@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -121,7 +122,7 @@ class GoogleGenAIInstrumentor(Instrumentor):
         is_first = not (self.found or self.missing)
         super().instrument(recorder)
         for target, wrapper in self._talks.wrappers().items() if is_first else ():
-            self._try(target, lambda _, wrapper=wrapper: wrapper)
+            self._try(target, functools.partial(_whatever_is_given, wrapper))
 
     def uninstrument(self) -> None:
         """As any other; connections that are open are not followed further."""
@@ -145,6 +146,11 @@ class GoogleGenAIInstrumentor(Instrumentor):
         if isinstance(config, dict):
             return {**arguments, "config": {**config, "tools": tools}}
         return {**arguments, "config": config.model_copy(update={"tools": tools})}
+
+
+def _whatever_is_given(wrapper: Callable[..., Any], parameters: Any) -> Callable[..., Any]:
+    del parameters
+    return wrapper
 
 
 def _is_function(tool: Any) -> bool:

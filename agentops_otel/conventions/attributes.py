@@ -164,6 +164,7 @@ class Table:
         for (name, clean), value in told:
             if value is False:
                 continue
+            cleaned: Any
             if clean is _count:  # nearly all that is written is a count or a short name, and needs no cleaning
                 cleaned = value if type(value) is int and 0 <= value < _HIGHEST else clean(value)
             elif clean is text_of and type(value) is str and 0 < len(value) < _SHORT and value.isascii():

@@ -6,7 +6,7 @@ import time
 import traceback
 import weakref
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from agentops_otel.engine.operation import Operation, Sent, Server
     from agentops_otel.faults import Faults
 
-    Place = tuple[Context, SpanContext]
-    """Where a call starts: the context, and the span that is current there."""
+
+Place: TypeAlias = "tuple[Context, SpanContext]"
+"""Where a call starts: the context, and the span that is current there."""
 
 _MESSAGE_LIMIT = 2_000
 _NAMED_AFTER = names.SUBJECT_OPERATIONS | names.STEPS
@@ -75,6 +76,10 @@ class Recorder:
                 context = current
         parent = trace.get_current_span(context).get_span_context()
         return None if self.drops(parent) else (context, parent)
+
+    def here(self) -> Place | None:
+        """Where a call starts that is made now; None where it is not recorded."""
+        return self.place(None, otel_context.get_current())
 
     def begin(self, sent: Sent, context: Context | None = None, started: float | None = None) -> Call | None:
         """Start the span of a call, in this context or in the current one; None where the trace is not recorded.
