@@ -21,6 +21,7 @@ PLACES = {
     "generated_token_count",
     "details",
     "metrics",
+    "statistics",
 }
 """Where answers keep their counts."""
 COUNTS_BY_ITSELF = ("litellm",)
