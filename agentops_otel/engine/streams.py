@@ -114,8 +114,6 @@ class Watch:
         if self.reading or not self.call.is_open:
             return
         error = sys.exc_info()[1]
-        if isinstance(error, GeneratorExit) and isinstance(error.__context__, Exception):
-            error = error.__context__  # the library's own `close` closes a generator that it reads through
         is_readers = not (isinstance(error, GeneratorExit) or (self.left and not isinstance(error, Exception)))
         if error is not None and id(error) != self._outer_error and is_readers:
             self.failed(error)

@@ -77,7 +77,11 @@ def raise_within(row, client):
     return
 
 
-@by_row(STREAMED)
+BY_A_GENERATOR = {"gemini-interactions"}
+"""Whose `close` closes a generator that reads the response: what is under way by then is the generator's own end."""
+
+
+@by_row([row for row in STREAMED if row.id not in BY_A_GENERATOR])
 def test_a_reader_that_raises_within_its_stream_is_its_error(compare, row):
     seen = compare(row, raise_within, [row.streamed])
     if seen.error is None:  # a stream of this library is no context: nothing tells it why it is left
