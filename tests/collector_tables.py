@@ -158,12 +158,12 @@ _LOG_NAMES = (
 
 def _log_row(record):
     attributes = {
-        names.EVENT_NAME: names.SESSION_START,
+        names.EVENT_NAME: names.SESSION_HEARTBEAT if record.is_heartbeat else names.SESSION_START,
         names.SESSION_START_TIME: record.start_time,
         **record.attributes,
     }
     return [
-        _time(record.start_time), record.trace_id, record.span_id, text(record.resource.get("service.name", "")),
+        _time(attributes.pop(names.SESSION_HEARD, record.start_time)), record.trace_id, record.span_id, text(record.resource.get("service.name", "")),
         _map(record.resource), text(record.scope), text(record.scope_version), _map(attributes),
     ]  # fmt: skip
 

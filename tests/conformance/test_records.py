@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from span_records import BEGIN, SECOND, SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
-from agentops_otel.store import SessionQuery, base
+from agentops_otel.store import SessionQuery, base, owners
+from agentops_otel.store.summary import DIED
 
 ENDED = {
     names.END_STATE: names.SUCCESS,
@@ -38,6 +40,24 @@ def test_the_first_start_stays(store):
     store.insert([first])
     store.insert([second])
     assert store.spans(SESSION) == [first]
+
+
+@pytest.mark.parametrize("is_lately", [True, False], ids=["lately", "too long ago"])
+def test_a_session_is_running_as_long_as_it_is_heard_of(store, is_lately):
+    heard = time.time_ns() - owners.LEASE + (30 if is_lately else -5) * SECOND
+    store.insert([root({names.TAGS: ["first"]}, end=None)])
+    for time_of in (heard - 30 * SECOND, heard):
+        store.insert([root({names.TAGS: ["later"], names.SESSION_HEARD: time_of}, end=None)])
+    row = store.session(SESSION)
+    assert (row.start_time, row.last_time, row.tags) == (BEGIN, heard, ["later"])
+    assert (row.is_running, row.end_state_reason) == ((True, None) if is_lately else (False, DIED))
+    assert store.sessions() == [row]
+    for is_running in (True, False):
+        assert store.sessions(SessionQuery(is_running=is_running)) == ([row] if is_running is is_lately else [])
+    assert [record.start_time for record in store.spans(SESSION)] == [BEGIN]
+    store.insert([root(ENDED, end=5)])
+    row = store.session(SESSION)
+    assert (row.end_state, row.last_time, row.is_running) == ("Success", BEGIN + 5 * SECOND, False)
 
 
 def test_start_and_end_in_one_batch(store):

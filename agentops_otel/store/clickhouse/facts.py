@@ -93,7 +93,8 @@ FACTS: Final = (
         f"if(toInt64OrZero({_of(names.SESSION_START_TIME)}) > 0, "
         f"toInt64OrZero({_of(names.SESSION_START_TIME)}), {_NANOSECONDS})",
     ),
-    Fact("finish", TIME, f"{_NANOSECONDS} + toInt64(Duration)", "start"),
+    # Of the start of a session: when it was last told, for a heartbeat tells it again.
+    Fact("finish", TIME, f"{_NANOSECONDS} + toInt64(Duration)", f"greatest(start, {_NANOSECONDS})"),
     Fact("kind", WORD, _of(names.SPAN_KIND), quoted(names.KIND_SESSION)),
     Fact("operation", WORD, _of(names.OPERATION_NAME)),
     Fact("provider", WORD, _of(names.PROVIDER_NAME)),

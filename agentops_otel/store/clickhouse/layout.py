@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FACTS_TABLE: Final = "agentops_spans"
 SESSIONS_TABLE: Final = "agentops_sessions"
 VIEWS: Final = ("agentops_spans_of_traces", "agentops_spans_of_logs", "agentops_sessions_of_spans")
-VERSION: Final = 1
+VERSION: Final = 2
 COMPLETE: Final = f"agentops_otel {VERSION}: complete"
 """The comment of our table once all that was there before it is in it."""
 FILLING: Final = f"agentops_otel {VERSION}: being filled"

@@ -123,7 +123,9 @@ class Listing:
         told += [condition.format(values.text(value)) for condition, value in texts if value is not None]
         told += [condition.format(values.whole(value)) for condition, value in wholes if value is not None]
         if query.is_running is not None:
-            running = f"is_open AND last_time > {values.whole(time.time_ns() - owners.SILENCE)}"
+            now = time.time_ns()
+            lately = f"if(is_leased, {values.whole(now - owners.LEASE)}, {values.whole(now - owners.SILENCE)})"
+            running = f"is_open AND last_time > {lately}"
             told.append(running if query.is_running else f"NOT ({running})")
         if query.text is not None:
             spans = words.condition(values, query.text)
@@ -183,7 +185,12 @@ _SUMMED: Final = ("end_state", "error_type", "host", "min_duration", "max_durati
 
 def settled(summary: Summary) -> SessionRow:
     """The row as of now: who owns a session of another machine cannot be asked, only how long it has been silent."""
-    return summary.settled(lambda _owner, newest: owners.is_alive("", None, newest=newest))
+
+    def is_alive(owner: str | None, newest: int) -> bool:
+        is_leased = (owner or "").startswith(owners.LEASED)
+        return owners.is_alive("", owners.LEASED if is_leased else None, newest=newest)
+
+    return summary.settled(is_alive)
 
 
 def _order(each: _Ranked) -> tuple[Any, Key]:

@@ -9,6 +9,7 @@ from agentops_otel.conventions import names
 from agentops_otel.conventions.typed import typed
 from agentops_otel.store.base import SessionRow
 from agentops_otel.store.clickhouse.facts import TOKENS, listed, named, quoted
+from agentops_otel.store.owners import LEASED
 from agentops_otel.store.summary import NO_END, Summary, tags_of
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ _GATHERED: Final[Mapping[str, str]] = {
     "first_time": "min(start)",
     "has_ended": "max(is_root AND NOT is_start)",
     "ended_time": "maxIf(greatest(start, finish), NOT is_start)",
-    "started_time": "minIf(start, is_start)",
+    "heard_time": "maxIf(finish, is_start)",
+    "is_leased": "max(is_start AND finish > start)",
     "has_starts": "max(is_start)",
     "has_root": "max(is_root)",
     "count_spans": "count()",
     "ended": f"CAST(argMinIf(({_HEAD}), start, is_root AND NOT is_start), '{_HEAD_TYPE}')",
-    "begun": f"CAST(argMinIf(({_HEAD}), start, is_start), '{_HEAD_TYPE}')",
+    "begun": f"CAST(argMinIf(({_HEAD}), (start, -finish), is_start), '{_HEAD_TYPE}')",
     "first_host": "toString(argMin(host, start))",
     "the_resource": "argMin(resource, (NOT is_root, is_start, start))",
     "said": "CAST(argMaxIf((end_state, end_reason, finish), start, "
@@ -81,7 +83,7 @@ _MADE: Final[Mapping[str, str]] = {
     "state": "multiIf(is_said, said.state, has_ended AND ended.end_state != '', ended.end_state, "
     f"{quoted(names.INDETERMINATE)})",
     "reason": f"multiIf(is_said, said.reason, NOT has_root, {quoted(NO_END)}, has_ended, ended.end_reason, '')",
-    "last_time": "if(has_ended OR NOT has_starts, ended_time, greatest(ended_time, started_time))",
+    "last_time": "if(has_ended OR NOT has_starts, ended_time, greatest(ended_time, heard_time))",
     "end_time": "multiIf(has_ended, ended.finish, is_said, said.finish, NULL)",
     "is_open": "has_root AND NOT has_ended AND NOT is_said",
     "duration": "greatest(ifNull(end_time, last_time) - start_time, 0)",
@@ -100,7 +102,7 @@ _MADE: Final[Mapping[str, str]] = {
 ROW: Final = (
     *("session", "project", "is_odd_session", "start_time", "end_time", "state", "reason", "all_tags", "the_video"),
     *("cost", "unpriced_calls", "llm_calls", "tool_calls", "actions", "errors"),
-    *("tupleElement(models, 1)", "tupleElement(models, 2)", "the_resource", "last_time", "is_open"),
+    *("tupleElement(models, 1)", "tupleElement(models, 2)", "the_resource", "last_time", "is_open", "is_leased"),
     *_TOKENS,
 )
 """The columns of `summary_from`."""
@@ -125,7 +127,7 @@ def summary_from(row: Sequence[Any]) -> Summary:
     (
         session, project, _, start_time, end_time, state, reason, tags, video,
         cost, unpriced, llm, tools, actions, errors,
-        models, calls, resource, last_time, is_open, *tokens,
+        models, calls, resource, last_time, is_open, is_leased, *tokens,
     ) = row  # fmt: skip
     counted = sorted(zip(models, calls, strict=True), key=lambda told: (-told[1], told[0]))
     made = SessionRow(
@@ -149,7 +151,7 @@ def summary_from(row: Sequence[Any]) -> Summary:
         resource=typed(resource.items()),
         last_time=last_time,
     )
-    return Summary(made, bool(is_open), None)
+    return Summary(made, bool(is_open), LEASED if is_leased else None)
 
 
 def shortened(cost: Decimal) -> Decimal:

@@ -55,10 +55,11 @@ def statement_of_starts(layout: Layout, wanted: Wanted) -> str | None:
         return None
     told = f"toInt64OrZero(LogAttributes[{quoted(names.SESSION_START_TIME)}])"
     return (
-        f"SELECT if({told} > 0, {told}, {_NANOSECONDS}) AS start, 0, 1, TraceId, SpanId, '', "
+        f"SELECT if({told} > 0, {told}, {_NANOSECONDS}) AS start, {_NANOSECONDS} - start AS heard, 1, "
+        "TraceId, SpanId, '', "
         "'session', 'internal', 'unset', '', ScopeName, ScopeVersion, LogAttributes, ResourceAttributes, "
         f"{_NOTHING}, {_NO_LINKS}, {layout.told.project_of_start} "
-        f"FROM {layout.told.starts} WHERE {layout.told.are_starts} AND {wanted.starts} ORDER BY start"
+        f"FROM {layout.told.starts} WHERE {layout.told.are_starts} AND {wanted.starts} ORDER BY start, heard"
     )
 
 
@@ -76,6 +77,8 @@ def records_from(rows: Iterable[Sequence[Any]]) -> list[tuple[str, SpanRecord]]:
         kept = found.get(place)
         if kept is None or (kept.end_time is None and record.end_time is not None):
             found[place] = record
+        elif kept.end_time is None and record.is_heartbeat:
+            kept.attributes = record.attributes
     told = [(project, record) for (project, _, _), record in found.items()]
     return sorted(told, key=lambda each: (each[1].start_time, each[1].parent_id is not None))
 
@@ -92,6 +95,9 @@ def _record(row: Sequence[Any], resource: dict[str, Any]) -> SpanRecord:
         # What makes it a log record is none of the session's.
         attributes.pop(names.SESSION_START_TIME, None)
         attributes.pop(names.EVENT_NAME, None)
+        attributes.pop(names.SESSION_HEARD, None)
+        if length > 0:
+            attributes[names.SESSION_HEARD] = start + length
         attributes[names.SPAN_KIND] = names.KIND_SESSION
     return SpanRecord(
         trace_id,
