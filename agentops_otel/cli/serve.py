@@ -76,7 +76,7 @@ def serve(
         kept = [] if file is None else file.read()  # a file that cannot be read is told now, too
         if not is_open and not keys and not kept:
             raise click.UsageError(_no_key(host, place, store, file, only_reads=only_reads))
-        with contextlib.closing(open_store(store)) as opened, contextlib.suppress(KeyboardInterrupt):
+        with contextlib.closing(open_store(store, at_once=True)) as opened, contextlib.suppress(KeyboardInterrupt):
             if not only_reads:
                 # What cannot be read is told now, not to the first who sends. A database may come later than this.
                 opened.sessions(SessionQuery(limit=1))

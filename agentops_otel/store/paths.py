@@ -56,8 +56,10 @@ def is_address(path: str | os.PathLike[str] | None = None) -> bool:
     return isinstance(told, str) and told.startswith(ADDRESSES)
 
 
-def open_store(path: str | os.PathLike[str] | None = None) -> Store:
+def open_store(path: str | os.PathLike[str] | None = None, *, at_once: bool = False) -> Store:
     """The store at `path` (see `resolve`), or at an address; nothing is read or made before it is used.
+
+    A server opens it with `at_once`, see `SQLiteStore`.
 
     Raises:
         StoreError: no path is given and there is no home directory, or the address cannot be read.
@@ -67,7 +69,7 @@ def open_store(path: str | os.PathLike[str] | None = None) -> Store:
         from agentops_otel.store.clickhouse import ClickHouseStore  # noqa: PLC0415
 
         return ClickHouseStore(str(os.environ.get("AGENTOPS_STORE") if path is None else path))
-    return SQLiteStore(resolve(path))
+    return SQLiteStore(resolve(path), at_once=at_once)
 
 
 def place_of(path: str | os.PathLike[str] | None = None) -> str:

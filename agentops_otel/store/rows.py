@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from agentops_otel.accounting.record import SpanRecord
 from agentops_otel.accounting.tally import cost_of
@@ -36,6 +36,7 @@ SPAN_COLUMNS: Final = (
     "links",
 )
 """The columns of a span in the order of `row_of` and `record_from`."""
+END_PLACE: Final = SPAN_COLUMNS.index("end_time")
 
 HOT_COLUMNS: Final = (
     "project_id",
@@ -74,11 +75,48 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_ci
 _SMALLEST, _LARGEST = -400, 13
 """Powers of ten that a cost lies between: beyond them its decimal digits alone would fill a page."""
 LATEST: Final = 2**63 - 1
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _DECODER: Final = json.JSONDecoder()
+
+
+class Written(NamedTuple):
+    """A record as it is kept: the values of `SPAN_COLUMNS`, and what its JSON says.
+
+    `told` is what would be read from the columns of attributes, content, events and links; None where one of them had
+    to be changed to become JSON.
+    """
+
+    row: tuple[Any, ...]
+    told: tuple[Mapping[str, Any], Mapping[str, Any], Sequence[Any], Sequence[Any]] | None
+
+    def bare(self, resource: Mapping[str, Any]) -> SpanRecord | None:
+        """The record without contents and events, as it would be read; None where it has to be read."""
+        if self.told is None or not _is_as_read(self.told[0]):
+            return None
+        (trace_id, span_id, parent_id, _, name, kind, start, end, status, message, scope, version) = self.row[:12]
+        attributes, links = self.told[0], self.told[3]
+        return SpanRecord(
+            *(trace_id, span_id, parent_id, name, start, end, kind),
+            *(attributes, (), links, status, message, resource, scope, version),
+        )
+
+
+def _is_as_read(attributes: Mapping[str, Any]) -> bool:
+    """Whether JSON gives back the very same values: a tuple, or what a library made a text of, is read as another."""
+    kinds = set(map(type, attributes.values()))
+    if list in kinds:
+        kinds.discard(list)
+        kinds.update(type(item) for value in attributes.values() if type(value) is list for item in value)
+    return kinds <= _PLAIN
 
 
 def row_of(record: SpanRecord) -> tuple[Any, ...]:
     """The values of `SPAN_COLUMNS`; whatever the record holds, every value is one that SQLite takes."""
+    return written(record).row
+
+
+def written(record: SpanRecord) -> Written:
+    """The row of a record, see `row_of`, and what it was made of."""
     attributes, content = _parted(record.attributes)
     (trace_id, span_id, parent_id, session_id, name, kind, status, message, scope, version) = _texts(
         record.trace_id,
@@ -92,7 +130,15 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
         record.scope,
         record.scope_version,
     )
-    return (
+    parts = (
+        attributes,
+        content,
+        [dict(event) for event in record.events] if record.events else (),
+        [dict(link) for link in record.links] if record.links else (),
+    )
+    encoded = [_encoded(part) if part else "" for part in parts]
+    told, *others = (plain.to_json(part) if text is None else text for part, text in zip(parts, encoded, strict=True))
+    row = (
         trace_id,
         span_id,
         parent_id or None,
@@ -105,11 +151,10 @@ def row_of(record: SpanRecord) -> tuple[Any, ...]:
         None if record.status_message is None else message,
         scope,
         version,
-        to_json(attributes),
-        to_json(content) if content else None,
-        to_json([dict(event) for event in record.events]) if record.events else None,
-        to_json([dict(link) for link in record.links]) if record.links else None,
+        told or "{}",
+        *(other or None for other in others),
     )
+    return Written(row, None if None in encoded else parts)
 
 
 def heard(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -168,9 +213,9 @@ def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
     """The record of a row of `SPAN_COLUMNS`."""
     (trace_id, span_id, parent_id, _, name, kind, start_time, end_time) = row[:8]
     (status, status_message, scope, scope_version, attributes, content, events, links) = row[8:16]
-    told = _read(attributes)
+    told = read_json(attributes)
     if content:
-        told.update(_read(content))
+        told.update(read_json(content))
     return SpanRecord(
         trace_id,
         span_id,
@@ -180,8 +225,8 @@ def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
         end_time,
         kind,
         told,
-        _read(events) if events else (),
-        _read(links) if links else (),
+        read_json(events) if events else (),
+        read_json(links) if links else (),
         status,
         status_message,
         resource,
@@ -190,7 +235,7 @@ def record_from(row: Sequence[Any], resource: Mapping[str, Any]) -> SpanRecord:
     )
 
 
-def _read(written: str) -> Any:
+def read_json(written: str) -> Any:
     """What was written by `to_json`: no blanks to skip, and nothing after it."""
     return _DECODER.raw_decode(written)[0]
 
@@ -203,13 +248,19 @@ def resource_row(resource: Mapping[str, Any]) -> tuple[bytes, str]:
 
 def to_json(value: Any) -> str:
     """The value as valid JSON, whatever it holds; what JSON has no form for becomes text."""
+    told = _encoded(value)
+    return plain.to_json(value) if told is None else told
+
+
+def _encoded(value: Any) -> str | None:
+    """The value as JSON that is read as the same value again; None where there is none."""
     try:
-        written = _ENCODER.encode(value)
-        if not written.isascii():
-            written.encode()
+        told = _ENCODER.encode(value)
+        if not told.isascii():
+            told.encode()
     except (TypeError, ValueError, RecursionError):
-        return plain.to_json(value)
-    return written
+        return None
+    return told
 
 
 SUMMARY_COLUMNS: Final = (
@@ -273,7 +324,7 @@ def summary_from(session_id: str, row: Sequence[Any], read: dict[str, Any] | Non
     ) = row  # fmt: skip
     for written in (tags, tokens, models, resource):
         if written not in read:
-            read[written] = _read(written)
+            read[written] = read_json(written)
     return Summary(
         SessionRow(
             session_id,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.store import figures, owners, retention, rollups, rows, schema, texts
+from agentops_otel.store import figures, owners, retention, rollups, rows, texts
+from agentops_otel.store.arrival import Arrival
 from agentops_otel.store.base import SessionRow, StoreError
 from agentops_otel.store.connection import Connection, Readers, transaction
 from agentops_otel.store.parts import PartReading
@@ -35,8 +38,11 @@ _HIGHEST_LIMIT: Final = 1000
 _SETTLED_AT_ONCE: Final = 50
 _INDEXED_AT_ONCE: Final = 500
 _PRUNED_AT_ONCE: Final = 20
-_PIECES: Final = 4
-"""Pieces of work in one `catch_up`."""
+_REST: Final = 2.0
+"""An insert that comes sooner after the one before than so many times as long as that took has no time for more."""
+_MOST_STALE: Final = 200
+_PIECE_SECONDS: Final = 0.2
+"""How long each of the two works of one `catch_up` goes on, about: sessions are of all sizes."""
 _MATCHES: Final = "t.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
 _OF_PROJECT: Final = "(?1 IS NULL OR project_id = ?1)"
 
@@ -54,11 +60,19 @@ class SQLiteStore(TraceReading, PartReading):
     up to 20 seconds for those of other processes; readers wait for nobody.
     """
 
-    def __init__(self, path: str | os.PathLike[str], keeping: Retention | None = None) -> None:
-        """The store at `path`; `prune` keeps what `keeping` says, by default what the environment says."""
+    def __init__(
+        self, path: str | os.PathLike[str], keeping: Retention | None = None, *, at_once: bool = False
+    ) -> None:
+        """The store at `path`; `prune` keeps what `keeping` says, by default what the environment says.
+
+        With `at_once`, inserts count and index what they bring, as far as that alone tells it and as long as there is
+        time for it: for servers, whose readers are many.
+        """
         self.path = Path(path).absolute()
         self.owners = self.path.with_name(self.path.name + ".owners")
         """The directory in which the processes that write here claim their sessions."""
+        self._at_once = at_once
+        self._rested = 0.0
         self._keeping = keeping
         self._writer = Connection(self.path)
         self._readers = Readers(self.path)
@@ -69,24 +83,16 @@ class SQLiteStore(TraceReading, PartReading):
         """Keep these records; they are on disk, all or none of them, when this returns."""
         if not records:
             return
-        resources = {id(record.resource): record.resource for record in records}
-        written = {number: rows.resource_row(resource) for number, resource in resources.items()}
-        prepared = [[*rows.row_of(record), *rows.hot_row(record), None] for record in records]
-        heard = [rows.heard(row) for row, record in zip(prepared, records, strict=True) if record.is_heartbeat]
+        begun = time.monotonic()
+        arrival = Arrival(records, at_once=self._at_once and begun > self._rested)
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection, "IMMEDIATE"):
-                connection.execute(schema.NEXT_CHANGE)
-                ids = {resource: _resource_id(connection, *resource) for resource in set(written.values())}
-                last = connection.execute(schema.LAST_SPAN).fetchone()
-                for row, record in zip(prepared, records, strict=True):
-                    row[-1] = ids[written[id(record.resource)]]
-                connection.executemany(schema.INSERT_SPAN, prepared)
-                connection.executemany(schema.HEARD, heard)
-                connection.executemany(schema.UNCHANGED_TEXTS, [told[1:] for told in heard])
-                connection.execute(schema.COUNT_NEW, last)
+                arrival.insert(connection)
 
         self._writer.run(write, create=True)
+        ended = time.monotonic()
+        self._rested = ended + (ended - begun) * _REST
 
     def delete(self, session_id: str, project: str | None = None) -> bool:
         """Delete a session with all its records; False if there is none."""
@@ -244,27 +250,35 @@ class SQLiteStore(TraceReading, PartReading):
 
     def catch_up(self) -> bool:
         """Do a piece of the work that readers would wait for; whether there is no more of it."""
-        is_settled = self._settle(_PIECES * _SETTLED_AT_ONCE)
-        return self._index(_PIECES) and is_settled
+        is_settled = self._settle(_PIECE_SECONDS)
+        return self._index(_PIECE_SECONDS) and is_settled
 
-    def _settle(self, most: int | None = None) -> bool:
+    def _settle(self, seconds: float | None = None) -> bool:
         """Bring the roll-ups up to the records; False where there is more to do, or another holds the file."""
-        stale = [row[0] for row in self._readers.fetch(rollups.STALE)]
-        for begin in range(0, len(stale) if most is None else min(most, len(stale)), _SETTLED_AT_ONCE):
-            made = [self._made(number) for number in stale[begin : begin + _SETTLED_AT_ONCE]]
-            if not self._keep([each for each in made if each is not None]):
-                return False
-        return most is None or len(stale) <= most
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        stale = self._readers.fetch(f"{rollups.STALE} LIMIT ?", -1 if seconds is None else _MOST_STALE)
+        made: list[rollups.Made] = []
+        for place, (number,) in enumerate(stale, 1):
+            each = self._made(number)
+            made += [] if each is None else [each]
+            is_over = place == len(stale) or time.monotonic() > until
+            if is_over or len(made) == _SETTLED_AT_ONCE:
+                if not self._keep(made):
+                    return False
+                made = []
+            if is_over:
+                return place == len(stale) and (seconds is None or place < _MOST_STALE)
+        return True
 
-    def _index(self, pieces: int | None = None) -> bool:
-        """Bring the text index up to the records, by so many pieces of work."""
+    def _index(self, seconds: float | None = None) -> bool:
+        """Bring the text index up to the records; False where there is more to do."""
         if not texts.is_possible():
             return True
+        until = math.inf if seconds is None else time.monotonic() + seconds
         while self._read(texts.is_behind, default=False):
-            if pieces is not None and pieces <= 0:
+            if time.monotonic() > until:
                 return False
             self._change(lambda connection: texts.follow(connection, _INDEXED_AT_ONCE))
-            pieces = None if pieces is None else pieces - 1
         return True
 
     def _found(self, text: str) -> tuple[str, list[Any]]:
@@ -343,12 +357,3 @@ class SQLiteStore(TraceReading, PartReading):
     def _read(self, operation: Any, default: Any = ()) -> Any:
         found = self._readers.run(operation)
         return default if found is None else found
-
-
-def _resource_id(connection: sqlite3.Connection, digest: bytes, attributes: str) -> int:
-    query = "SELECT id FROM resources WHERE digest = ?"
-    found = connection.execute(query, (digest,)).fetchone()
-    if found is None:
-        connection.execute("INSERT INTO resources (digest, attributes) VALUES (?, ?)", (digest, attributes))
-        found = connection.execute(query, (digest,)).fetchone()
-    return int(found[0])

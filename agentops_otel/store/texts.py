@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 import sqlite3
@@ -13,7 +14,7 @@ from agentops_otel.store import rows
 from agentops_otel.store.questions import Hit, QuestionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 RULES: Final = 1
 """Raise it when `text_of` reads the same record differently: the index is then made anew."""
@@ -22,16 +23,22 @@ _LONGEST: Final = 256 * 1024
 """Characters of one span that are indexed."""
 _DEPTH: Final = 40
 _AROUND: Final = 60
+_DECODER: Final = json.JSONDecoder()
+_OPENINGS: Final = frozenset("[{")
 WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
 _COLUMNS: Final = ", ".join(rows.SPAN_COLUMNS)
-_NAMED: Final = {name: place for place, name in enumerate(rows.SPAN_COLUMNS)}
-_JSON_COLUMNS: Final = ("attributes", "content", "events")
+_SPAN: Final = f"SELECT id, {_COLUMNS} FROM spans WHERE id = ?"  # noqa: S608
+_ENDED_SPANS: Final = f"SELECT id, {_COLUMNS} FROM spans WHERE id > ? AND id <= ? AND end_time IS NOT NULL ORDER BY id"  # noqa: S608
+_JSON_PLACES: Final = [rows.SPAN_COLUMNS.index(name) for name in ("attributes", "content", "events")]
+_PLAIN_PLACES: Final = [
+    rows.SPAN_COLUMNS.index(name) for name in ("name", "trace_id", "span_id", "session_id", "status_message")
+]
+_INSERT: Final = "INSERT INTO texts (rowid, told) VALUES (?, ?)"
 HIT_COLUMNS: Final = (
     *("session_id", "span_id", "name", "start_time"),
     *("content", "status_message", "attributes", "events", "trace_id"),
 )
 """What a hit tells, and where else a word is looked for to show what stands around it: what was said first."""
-_PLAIN_COLUMNS: Final = ("name", "trace_id", "span_id", "session_id", "status_message")
 
 
 @functools.cache
@@ -41,30 +48,51 @@ def is_possible() -> bool:
         return bool(connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'").fetchone()[0])
 
 
-def text_of(row: Sequence[Any]) -> str:
-    """What is found of a span (a row of `SPAN_COLUMNS`): ids, name, error, and every text in its values."""
-    parts = [str(row[_NAMED[name]]) for name in _PLAIN_COLUMNS if row[_NAMED[name]]]
-    for name in _JSON_COLUMNS:
-        if row[_NAMED[name]]:
-            parts.extend(_leaves(json.loads(row[_NAMED[name]]), 0))
+def text_of(row: Sequence[Any], told: Iterable[Any] | None = None) -> str:
+    """What is found of a span (a row of `SPAN_COLUMNS`): ids, name, error, and every text in its values.
+
+    `told` is what its JSON columns say, where that is known.
+    """
+    parts = [str(row[place]) for place in _PLAIN_PLACES if row[place]]
+    if told is None:
+        told = [rows.read_json(row[place]) for place in _JSON_PLACES if row[place]]
+    for value in told:
+        _gather(value, 0, parts)
     return rows.clean("\n".join(parts)[:_LONGEST])
+
+
+def add(connection: sqlite3.Connection, before: int, told: Sequence[str | None]) -> None:
+    """Index the spans that were just inserted after the number `before`, within the caller's transaction.
+
+    `told` are their texts in the order of their numbers, None for those that have not ended. An index that is further
+    behind is left to `follow`.
+    """
+    if not is_possible() or _begun(connection) != before:
+        return
+    last = connection.execute("SELECT coalesce(max(id), 0) FROM spans").fetchone()[0]
+    if last != before + len(told):  # some were there before, and others may have ended
+        follow(connection, len(told))
+        return
+    found = ((span, text) for span, text in enumerate(told, before + 1) if text is not None)
+    connection.executemany(_INSERT, found)
+    connection.execute("UPDATE counters SET value = ? WHERE name = 'texts_until'", (last,))
+    connection.execute("DELETE FROM unindexed WHERE span > ? AND span <= ?", (before, last))
 
 
 def follow(connection: sqlite3.Connection, most: int) -> bool:
     """Index up to `most` spans that have come since, within the caller's transaction; False where none is left."""
     until = _begun(connection)
     late = [span for (span,) in connection.execute("SELECT span FROM unindexed WHERE span <= ? LIMIT ?", (until, most))]
-    _put(connection, late)
+    _put(connection, itertools.chain.from_iterable(connection.execute(_SPAN, (span,)) for span in late))
     connection.executemany("DELETE FROM unindexed WHERE span = ?", [(span,) for span in late])
-    found = connection.execute(
-        "SELECT id, end_time FROM spans WHERE id > ? ORDER BY id LIMIT ?", (until, most)
-    ).fetchall()
-    _put(connection, [span for span, end_time in found if end_time is not None])
-    if found:
-        last = found[-1][0]
+    last, count = connection.execute(
+        "SELECT max(id), count(*) FROM (SELECT id FROM spans WHERE id > ? ORDER BY id LIMIT ?)", (until, most)
+    ).fetchone()
+    if count:
+        _put(connection, connection.execute(_ENDED_SPANS, (until, last)))
         connection.execute("UPDATE counters SET value = ? WHERE name = 'texts_until'", (last,))
         connection.execute("DELETE FROM unindexed WHERE span > ? AND span <= ?", (until, last))
-    return len(found) == most or len(late) == most
+    return most in {count, len(late)}
 
 
 def is_behind(connection: sqlite3.Connection) -> bool:
@@ -88,8 +116,9 @@ def forget(connection: sqlite3.Connection, spans: Iterable[int]) -> None:
     until = _begun(connection)
     for span in spans:
         pending = connection.execute("SELECT 1 FROM unindexed WHERE span = ?", (span,)).fetchone()
-        row = connection.execute(f"SELECT {_COLUMNS} FROM spans WHERE id = ?", (span,)).fetchone()  # noqa: S608
-        if span <= until and pending is None and row is not None and row[_NAMED["end_time"]] is not None:
+        found = connection.execute(_SPAN, (span,)).fetchone()
+        row = found and found[1:]
+        if span <= until and pending is None and row and row[rows.END_PLACE] is not None:
             connection.execute("INSERT INTO texts (texts, rowid, told) VALUES ('delete', ?, ?)", (span, text_of(row)))
         connection.execute("DELETE FROM unindexed WHERE span = ?", (span,))
 
@@ -159,33 +188,31 @@ def _begun(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM counters WHERE name = 'texts_until'").fetchone()[0])
 
 
-def _put(connection: sqlite3.Connection, spans: Sequence[int]) -> None:
-    for span in spans:
-        row = connection.execute(f"SELECT {_COLUMNS} FROM spans WHERE id = ?", (span,)).fetchone()  # noqa: S608
-        if row is not None:
-            connection.execute("INSERT INTO texts (rowid, told) VALUES (?, ?)", (span, text_of(row)))
+def _put(connection: sqlite3.Connection, found: Iterable[Sequence[Any]]) -> None:
+    """Index spans by their number and their row, one after the other: any of them may be large."""
+    connection.executemany(_INSERT, ((span, text_of(row)) for span, *row in found))
 
 
-def _leaves(value: Any, depth: int) -> Iterator[str]:
+def _gather(value: Any, depth: int, found: list[str]) -> None:
     """Every text in a value; JSON texts are read, for their escapes hide words."""
     if isinstance(value, str):
-        read = _parsed(value) if value[:1] in {"[", "{"} and depth < _DEPTH else None
+        read = _parsed(value) if value[:1] in _OPENINGS and depth < _DEPTH else None
         if read is None:
-            yield value
+            found.append(value)
         else:
-            yield from _leaves(read, depth + 1)
-    elif depth >= _DEPTH:
-        return
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _leaves(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item, depth + 1)
+            _gather(read, depth + 1, found)
+    elif depth < _DEPTH and isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            # Most are plain texts: to ask again for each of them costs more than all of this.
+            if type(item) is str and item[:1] not in _OPENINGS:
+                found.append(item)
+            else:
+                _gather(item, depth + 1, found)
 
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value)
+        read, end = _DECODER.raw_decode(value)
+        return read if end == len(value) else _DECODER.decode(value)
     except (ValueError, RecursionError):
         return None

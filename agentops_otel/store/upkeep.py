@@ -31,6 +31,7 @@ class Upkeep:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pruned = 0.0
+        self._is_behind = False
 
     def wake(self) -> None:
         """Something was written. Cheap once the thread runs."""
@@ -67,13 +68,15 @@ class Upkeep:
 
         A roll-up is made of all that a session has, so what is made in the middle of a stream is soon made again.
         """
-        latest = time.monotonic() + _BUSY_SECONDS
-        while time.monotonic() < latest:
+        # Who is behind already does not wait: a stream that never ends would leave ever more to those who ask.
+        latest = time.monotonic() + (0 if self._is_behind else _BUSY_SECONDS)
+        while True:
             self._wanted.clear()
             if self._ended.wait(_PAUSE_SECONDS) or not self._wanted.is_set():
                 return True
-        self._wanted.clear()
-        return False
+            if time.monotonic() > latest:
+                self._wanted.clear()
+                return False
 
     def _work(self) -> None:
         try:
@@ -87,5 +90,6 @@ class Upkeep:
         except Exception as error:  # nobody waits for this work: readers do it themselves, and are told
             logger.debug("upkeep is put off: %r", error)
             return
-        if not is_done:
+        self._is_behind = not is_done
+        if self._is_behind:
             self._wanted.set()

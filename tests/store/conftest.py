@@ -6,12 +6,14 @@ import sqlite3
 
 import pytest
 
+from agentops_otel.store import sqlite
 from agentops_otel.store.sqlite import SQLiteStore
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = SQLiteStore(tmp_path / "sessions.db")
+@pytest.fixture(params=["later", "at once"])
+def store(tmp_path, request, monkeypatch):
+    monkeypatch.setattr(sqlite, "_REST", -1)  # there is always time
+    store = SQLiteStore(tmp_path / "sessions.db", at_once=request.param == "at once")
     yield store
     store.close()
 

@@ -119,6 +119,7 @@ def test_a_piece_of_it_is_no_more_than_that(store):
     assert store.sessions() == []
 
 
+@pytest.mark.parametrize("store", ["later"], indirect=True)
 def test_where_nothing_has_to_go_nothing_is_worked_out(store, query):
     """A program that writes to a store must not have to add up all that others wrote."""
     store.insert([old(number, 5) for number in range(60)])

@@ -173,6 +173,7 @@ def test_a_file_that_stays_locked_is_an_error_that_says_so(store, monkeypatch):
     store.insert([llm()])
 
 
+@pytest.mark.parametrize("store", ["later"], indirect=True)
 def test_reading_does_not_fail_where_the_roll_up_cannot_be_kept(store, monkeypatch, query):
     monkeypatch.setattr("agentops_otel.store.connection.BUSY_SECONDS", 0.05)
     store.insert([root(ENDED), llm(0.5)])
