@@ -26,6 +26,10 @@ _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _NEVER: Final = {"", "0", "none", "never", "off"}
 _PAGES: Final = 2000
+DELETE_RESOURCE: Final = (
+    "DELETE FROM resources WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM spans WHERE resource_id = ?1)"
+)
+"""A resource that no span is of any more."""
 _SPANS: Final = "FROM spans WHERE session_id = ? AND project_id = ?"
 
 
@@ -68,6 +72,7 @@ def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
         How many there were.
     """
     connection.execute(schema.NEXT_CHANGE)
+    connection.execute(schema.INDEX_RESOURCES)
     deleted = 0
     resources: set[int] = set()
     for number in numbers:
@@ -81,10 +86,7 @@ def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
         connection.execute(f"DELETE {_SPANS}", known)
         connection.execute("INSERT INTO deletions SELECT value, ?, ? FROM counters WHERE name = 'change'", known)
     rollups.drop(connection, numbers)
-    connection.executemany(
-        "DELETE FROM resources WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM spans WHERE resource_id = ?1)",
-        [(resource,) for resource in resources],
-    )
+    connection.executemany(DELETE_RESOURCE, [(resource,) for resource in resources])
     # Numbers of spans are given again from the highest that is left.
     connection.execute(
         "UPDATE counters SET value = min(value, (SELECT coalesce(max(id), 0) FROM spans)) WHERE name = 'texts_until'"

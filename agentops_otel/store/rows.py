@@ -96,9 +96,9 @@ class Written(NamedTuple):
         (trace_id, span_id, parent_id, _, name, kind, start, end, status, message, scope, version) = self.row[:12]
         attributes, links = self.told[0], self.told[3]
         return SpanRecord(
-            *(trace_id, span_id, parent_id, name, start, end, kind),
-            *(attributes, (), links, status, message, resource, scope, version),
-        )
+            trace_id, span_id, parent_id, name, start, end, kind,
+            attributes, (), links, status, message, resource, scope, version,
+        )  # fmt: skip
 
 
 def _is_as_read(attributes: Mapping[str, Any]) -> bool:

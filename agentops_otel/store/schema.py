@@ -48,6 +48,7 @@ CREATE TABLE spans (
     UNIQUE (trace_id, span_id, project_id)
 );
 CREATE INDEX spans_of_session ON spans (session_id, project_id, start_time);
+CREATE INDEX spans_of_resource ON spans (resource_id);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL,
@@ -186,6 +187,8 @@ DELETE FROM unindexed WHERE span IN
 (SELECT id FROM spans WHERE trace_id = ? AND span_id = ? AND project_id = ? AND end_time IS NULL)
 """
 """Says of it that there are no new words in it; its end, which is, would find its place taken."""
+INDEX_RESOURCES: Final = "CREATE INDEX IF NOT EXISTS spans_of_resource ON spans (resource_id)"
+"""For files that were made before new ones had it: without it, whoever deletes a session reads all spans."""
 LAST_SPAN: Final = "SELECT coalesce(max(id), 0) FROM spans"
 COUNT_NEW: Final = """
 INSERT INTO sessions (session_id, project_id, first_time, changes, change)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from typing import TYPE_CHECKING, Any, Final
 
-from agentops_otel.store import rows
+from agentops_otel.store import cursors, rows
 from agentops_otel.store.questions import SORTS, QuestionError
 from agentops_otel.store.rollups import FRESH, SUMMARY
 
@@ -69,12 +66,11 @@ class Selection:
 
     def start(self) -> tuple[Any, int] | None:
         """Where the query's cursor says to begin."""
-        return None if self._query.cursor is None else _read_cursor(self._query)
+        return None if self._query.cursor is None else cursors.read(self._query, _is_place)
 
     def cursor(self, value: Any, number: int) -> str:
         """The cursor of the page that begins after this row."""
-        told = json.dumps([self._query.sort, self._query.descending, value, number])
-        return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+        return cursors.written(self._query, value, number)
 
     def _require(self, condition: str, *values: Any) -> None:
         self._conditions.append(condition)
@@ -137,18 +133,5 @@ def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(min(seconds * _SECOND, rows.LATEST))
 
 
-def _read_cursor(query: SessionQuery) -> tuple[Any, int]:
-    cursor = query.cursor or ""
-    try:
-        sort, descending, value, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise QuestionError("the cursor is none that this server gave: begin again without one") from error
-    is_sound = (
-        isinstance(number, int)
-        and abs(number) <= rows.LATEST
-        and isinstance(value, (int, float))
-        and abs(value) <= rows.LATEST
-    )
-    if not is_sound or (sort, descending) != (query.sort, query.descending):
-        raise QuestionError("the cursor belongs to another order: begin again without one")
-    return value, number
+def _is_place(place: Any) -> bool:
+    return isinstance(place, int) and abs(place) <= rows.LATEST

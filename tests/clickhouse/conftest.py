@@ -6,6 +6,7 @@ import os
 
 import collector_tables
 import pytest
+from clickhouse_server import ClickHouseServer
 
 if os.environ.get("AGENTOPS_TESTS_CLICKHOUSE"):
     assert collector_tables.IS_HERE, "chdb is not installed: pip install 'agentops_otel[clickhouse-test]'"
@@ -27,3 +28,10 @@ def store(engine, database):
     store = collector_tables.CollectedStore(engine, database)
     yield store
     store.close()
+
+
+@pytest.fixture
+def server(engine):
+    server = ClickHouseServer(engine.path)
+    yield server
+    server.close()

@@ -18,13 +18,6 @@ _NO_DATABASE = "Code: 81. DB::Exception: Database nope does not exist. (UNKNOWN_
 
 
 @pytest.fixture
-def server(engine):
-    server = ClickHouseServer(engine.path)
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def remote(server, store):
     """The store, asked over HTTP."""
     store.insert([root(), llm(0.5)])

@@ -61,13 +61,6 @@ def serving(address, *arguments):
 
 
 @pytest.fixture
-def server(engine):
-    server = ClickHouseServer(engine.path)
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def address(server, store):
     shop = {"service.name": "shop"}
     said = {names.INPUT_MESSAGES: '[{"role":"user","parts":[{"type":"text","content":"my refund"}]}]'}

@@ -2,81 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from hypothesis import strategies as st
 from span_records import BEGIN, SECOND, SESSION, failed, llm, of_project, root, span, tool
+from stored import DAY, fill_days
 
 from agentops_otel.conventions import names
 from agentops_otel.store import FiguresQuery, QuestionError, SessionQuery
 
-DAY = 86_400
-PARTS = [("day",), ("end_state",), ("project",), ("day", "end_state"), ("tag",), ("day", "tag")]
-
-
-def session(number, *records, end_state="Success", tags=(), project="p", start=0.0):
-    """The records of a session of its own."""
-    trace = f"{number:032x}"
-    told = {names.END_STATE: end_state, **({names.TAGS: list(tags)} if tags else {})}
-    made = [root(told, trace=trace, start=start, end=start + 10)]
-    for place, (make, options) in enumerate(records):
-        made.append(make(trace=trace, start=start, end=start + 1, span_id=f"{number:08x}{place:08x}", **options))
-    return of_project(project, *made)
-
-
-def by_hand(store, by):
-    """The sums of all sessions, one by one."""
-    sums = defaultdict(lambda: [0, Decimal(0), 0, 0])
-    for row in store.sessions(SessionQuery(limit=1000)):
-        keys = {"day": [row.start_time // (DAY * SECOND)], "end_state": [row.end_state], "project": [row.project_id]}
-        keys["tag"] = sorted(set(row.tags))
-        groups = [()]
-        for name in by:
-            groups = [(*group, key) for group in groups for key in keys[name]]
-        for group in groups:
-            sums[group][0] += 1
-            sums[group][1] += row.cost or 0
-            sums[group][2] += row.llm_calls
-            sums[group][3] += row.errors
-    return sorted(map(tuple, sums.values()))
-
-
-def told(store, by):
-    figures = store.figures(FiguresQuery(by=by))
-    return sorted((each.sessions, each.cost or Decimal(0), each.llm_calls, each.errors) for each in figures)
-
-
-_SESSIONS = st.lists(
-    st.tuples(
-        st.integers(1, 4),
-        st.lists(st.sampled_from([0.1, 0.25, None, 1e-9, 3.3]), max_size=3),
-        st.sampled_from(["Success", "Failure", "Indeterminate"]),
-        st.lists(st.sampled_from(["a", "b"]), max_size=2),
-        st.sampled_from(["p", "q"]),
-        st.integers(0, 3),
-        st.sampled_from(["insert", "insert", "read", "delete"]),
-    ),
-    min_size=1,
-    max_size=8,
-)
-
 
 @pytest.fixture(scope="module")
 def filled(make):
-    return fill(make())
-
-
-def fill(store):
-    store.insert(
-        [
-            *session(1, (llm, {"cost": 0.1, "model": "m"}), (llm, {"cost": 0.2, "model": "n"}), tags=["a"]),
-            *session(2, (llm, {"cost": None, "model": "m"}), tags=["a", "b"], end_state="Failure", start=DAY),
-            *session(3, project="q", start=2 * DAY),
-        ]
-    )
-    return store
+    return fill_days(make())
 
 
 def test_cost_by_day_and_model(filled):
@@ -116,7 +54,7 @@ def test_figures_that_make_no_sense(store, by):
 
 
 def test_late_spans_move_the_sums(store):
-    filled = fill(store)
+    filled = fill_days(store)
     filled.figures(FiguresQuery())
     filled.insert(of_project("p", llm(0.3, trace=f"{1:032x}", model="m", start=400, end=401)))
     (first, *_) = filled.figures(FiguresQuery(by=("day",)))

@@ -5,45 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from span_records import BEGIN, SECOND, failed, llm, of_project, root, tool
+from span_records import BEGIN, SECOND, root
+from stored import fill_list, numbers
 
-from agentops_otel.conventions import names
 from agentops_otel.store import QuestionError, SessionQuery
 from agentops_otel.store.questions import SORTS
-
-COSTS = [0.5, None, 0.1, 0.1, 2.0, None, 0.3, 0.1]
-
-
-def of(number):
-    return {"trace": f"{number:032x}"}
 
 
 @pytest.fixture(scope="module")
 def filled(make):
-    return fill(make())
-
-
-def fill(store):
-    """Eight sessions: number 0 began first; odd ones failed, every fourth is tagged b too."""
-    for number, cost in enumerate(COSTS):
-        begin = number * 10
-        told = {
-            names.END_STATE: names.FAILURE if number % 2 else names.SUCCESS,
-            names.TAGS: ["all", "b"] if number % 4 == 0 else ["all"],
-        }
-        store.insert(
-            of_project(
-                "p" if number < 6 else "q",
-                root(told, start=begin, end=begin + number, **of(number)),
-                llm(cost, model=f"m{number % 3}", attributes={names.PROVIDER_NAME: "x"}, start=begin, **of(number)),
-                *([failed(tool(start=begin, **of(number)), kind="KeyError")] if number % 2 else []),
-            )
-        )
-    return store
-
-
-def numbers(page):
-    return [int(row.session_id.replace("-", ""), 16) for row in page]
+    return fill_list(make())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +77,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(filled, sort, descending
 
 
 def test_what_comes_meanwhile_does_not_shift_the_pages(store):
-    filled = fill(store)
+    filled = fill_list(store)
     first = filled.sessions(SessionQuery(limit=4))
     filled.insert([root(start=999, end=1000, trace="f" * 32)])
     second = filled.sessions(SessionQuery(limit=4, cursor=first.cursor))

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from span_records import SESSION, failed, llm, root, span, tool
+from span_records import SESSION, llm
+from stored import SAID, fill_words, names_found
 
 from agentops_otel.conventions import names
 from agentops_otel.store import QuestionError, SessionQuery
 
-SAID = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Where is my refund for\norder 4711?"}]}])
-
-
-def found(store, text, **options):
-    return [hit.name for hit in store.search(text, **options)]
-
 
 @pytest.fixture(scope="module")
 def filled(make):
-    either = make()
-    either.insert(
-        [
-            root({names.TAGS: ["größe"], names.END_STATE: names.SUCCESS}),
-            llm(0.1, attributes={names.INPUT_MESSAGES: SAID}),
-            failed(tool("look_up"), message="the database was gone", kind="TimeoutError"),
-            span("plain", trace="1" * 32, span_id="abcdef0123456789"),
-        ]
-    )
-    return either
+    return fill_words(make())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +46,7 @@ def test_what_was_said_is_found(filled, text, hits):
         with pytest.raises(QuestionError, match="letters or digits"):
             filled.search(text)
     else:
-        assert found(filled, text) == hits
+        assert names_found(filled, text) == hits
 
 
 def test_a_hit_shows_what_stands_around_it(filled):
@@ -73,12 +57,12 @@ def test_a_hit_shows_what_stands_around_it(filled):
 
 def test_names_of_fields_are_not_what_was_said(store):
     store.insert([llm(0.1, attributes={names.INPUT_MESSAGES: SAID})])
-    assert found(store, "content") == found(store, "role") == []
+    assert names_found(store, "content") == names_found(store, "role") == []
 
 
 def test_sessions_by_text_and_project(filled):
     assert [row.session_id for row in filled.sessions(SessionQuery(text="refund"))] == [SESSION]
     assert filled.sessions(SessionQuery(text="refund", project="else")) == []
-    assert found(filled, "refund", project="else") == []
-    assert found(filled, "refund", project="default") == ["chat gpt-4o"]
+    assert names_found(filled, "refund", project="else") == []
+    assert names_found(filled, "refund", project="default") == ["chat gpt-4o"]
     assert len(filled.search(SESSION, limit=1)) == 1

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from span_records import BEGIN, SECOND, failed, llm, root, span
+from span_records import SECOND, root, span
+from stored import ONE, THREE, TWO, at, fill_traces, of_service
 
 from agentops_otel.conventions import names
 from agentops_otel.store.traces import Dependency, Operation, TraceQuery
 
-ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
-
-
-def of(service, project=None):
-    told = {"service.name": service, names.PROJECT_ID: project}
-    return {"resource": {name: value for name, value in told.items() if value is not None}}
-
 
 @pytest.fixture(scope="module")
 def filled(make):
-    """Trace 1 of the shop with a failed model call, 2 of the bank with a slow span, 3 of no service, at once over."""
-    store = make()
-    first = {"trace": ONE, **of("shop", "red")}
-    store.insert(
-        [
-            root({names.TAGS: ["nightly", "b"], "n": 7, "ratio": 1e-05, "flag": True}, **first),
-            failed(llm(attributes={"http.route": "/a:b", 'odd"key': "x"}, start=1, end=1.5, **first)),
-            span("buy", {"who": "größe"}, kind="client", status="ok", scope="s.hop", **first),
-            span("buy", trace=TWO, start=100, end=103, **of("bank", "blue")),
-            span("wait", trace=THREE, start=200, end=200),
-        ]
-    )
-    return store
+    return fill_traces(make())
 
 
 def test_services(filled):
@@ -49,10 +31,6 @@ def test_operations(filled):
     assert filled.operations("unknown_service") == [Operation("wait", "internal")]
     assert filled.operations("shop", project="blue") == []
     assert filled.operations("'; DROP TABLE spans") == []
-
-
-def at(seconds):
-    return BEGIN + int(seconds * SECOND)
 
 
 @pytest.mark.parametrize(
@@ -151,13 +129,13 @@ def test_the_traces_of_a_session_that_has_several(store):
 def test_dependencies_between_services(store):
     store.insert(
         [
-            root(trace=ONE, **of("shop", "red")),
-            span("a", trace=ONE, **of("bank", "red")),
-            span("b", trace=ONE, **of("bank", "red")),
-            span("c", trace=ONE, **of("shop", "red")),
-            span("d", trace=ONE, parent_id="f" * 16, **of("bank")),
-            root(trace=TWO, start=100, **of("shop")),
-            span("e", trace=TWO, start=100, **of("mail")),
+            root(trace=ONE, **of_service("shop", "red")),
+            span("a", trace=ONE, **of_service("bank", "red")),
+            span("b", trace=ONE, **of_service("bank", "red")),
+            span("c", trace=ONE, **of_service("shop", "red")),
+            span("d", trace=ONE, parent_id="f" * 16, **of_service("bank")),
+            root(trace=TWO, start=100, **of_service("shop")),
+            span("e", trace=TWO, start=100, **of_service("mail")),
         ]
     )
     assert store.dependencies(0, at(50)) == [Dependency("shop", "bank", 2)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from span_records import SESSION, failed, llm, of_project, root, span, tool
 
 from agentops_otel.conventions import names
-from agentops_otel.store import FiguresQuery, schema, sqlite
+from agentops_otel.store import FiguresQuery, retention, schema, sqlite
 from agentops_otel.store.sqlite import SQLiteStore
 
 ENDED = {names.END_STATE: names.SUCCESS, names.TAGS: ["nightly", "größe"]}
@@ -126,10 +126,13 @@ def test_who_inserts_again_and_again_is_not_kept_up_by_it(query, monkeypatch):
     assert query("SELECT counted FROM sessions ORDER BY id") == [(1,), (0,)]
 
 
-@pytest.mark.parametrize("statement", [schema.COUNT_NEW, schema.LAST_SPAN, schema.HEARD, schema.UNCHANGED_TEXTS])
-def test_no_insert_reads_all_spans(query, statement):
+@pytest.mark.parametrize(
+    "statement",
+    [schema.COUNT_NEW, schema.LAST_SPAN, schema.HEARD, schema.UNCHANGED_TEXTS, retention.DELETE_RESOURCE],
+)
+def test_no_insert_and_no_deletion_reads_all_spans(query, statement):
     """For then each would take the longer the more there are."""
     query.store.insert([span()])
-    values = [1] * statement.count("?")
+    values = [1] * (1 if "?1" in statement else statement.count("?"))
     steps = [told for *_, told in query(f"EXPLAIN QUERY PLAN {statement}", *values)]
     assert not [step for step in steps if "SCAN spans" in step]

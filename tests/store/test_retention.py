@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections import Counter
 
@@ -103,6 +105,15 @@ def test_deleting_takes_all_of_a_session(store, query):
     tables = ("spans", "sessions", "facets", "usage", "resources")
     counts = {table: query(f"SELECT count(*) FROM {table}")[0][0] for table in tables}
     assert counts == {"spans": 1, "sessions": 1, "facets": 0, "usage": 0, "resources": 1}
+
+
+def test_a_file_without_the_index_of_resources_gets_it(store, query):
+    store.insert([root()])
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("DROP INDEX spans_of_resource")
+    assert store.delete(SESSION)
+    assert query("SELECT count(*) FROM sqlite_master WHERE name = 'spans_of_resource'") == [(1,)]
+    assert query("SELECT count(*) FROM resources") == [(0,)]
 
 
 def test_deleting_where_there_is_no_store(tmp_path):

@@ -4,53 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections import defaultdict
-from decimal import Decimal
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from span_records import SECOND, failed, llm, of_project, root
+from span_records import failed, llm, root
+from stored import DAY, PARTS, by_hand, session, told
 
 from agentops_otel.conventions import names
 from agentops_otel.store import FiguresQuery, SessionQuery
 from agentops_otel.store.sqlite import SQLiteStore
-
-DAY = 86_400
-PARTS = [("day",), ("end_state",), ("project",), ("day", "end_state"), ("tag",), ("day", "tag")]
-
-
-def session(number, *records, end_state="Success", tags=(), project="p", start=0.0):
-    """The records of a session of its own."""
-    trace = f"{number:032x}"
-    told = {names.END_STATE: end_state, **({names.TAGS: list(tags)} if tags else {})}
-    made = [root(told, trace=trace, start=start, end=start + 10)]
-    for place, (make, options) in enumerate(records):
-        made.append(make(trace=trace, start=start, end=start + 1, span_id=f"{number:08x}{place:08x}", **options))
-    return of_project(project, *made)
-
-
-def by_hand(store, by):
-    """The sums of all sessions, one by one."""
-    sums = defaultdict(lambda: [0, Decimal(0), 0, 0])
-    for row in store.sessions(SessionQuery(limit=1000)):
-        keys = {"day": [row.start_time // (DAY * SECOND)], "end_state": [row.end_state], "project": [row.project_id]}
-        keys["tag"] = sorted(set(row.tags))
-        groups = [()]
-        for name in by:
-            groups = [(*group, key) for group in groups for key in keys[name]]
-        for group in groups:
-            sums[group][0] += 1
-            sums[group][1] += row.cost or 0
-            sums[group][2] += row.llm_calls
-            sums[group][3] += row.errors
-    return sorted(map(tuple, sums.values()))
-
-
-def told(store, by):
-    figures = store.figures(FiguresQuery(by=by))
-    return sorted((each.sessions, each.cost or Decimal(0), each.llm_calls, each.errors) for each in figures)
-
 
 _SESSIONS = st.lists(
     st.tuples(
@@ -92,18 +54,6 @@ def test_the_sums_of_days_are_the_sums_of_the_sessions(tmp_path, steps):
             store.delete(row.session_id)
         assert all(told(store, by) == [] for by in PARTS), "not one digit is left over"
     (tmp_path / "any.db").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def filled(store):
-    store.insert(
-        [
-            *session(1, (llm, {"cost": 0.1, "model": "m"}), (llm, {"cost": 0.2, "model": "n"}), tags=["a"]),
-            *session(2, (llm, {"cost": None, "model": "m"}), tags=["a", "b"], end_state="Failure", start=DAY),
-            *session(3, project="q", start=2 * DAY),
-        ]
-    )
-    return store
 
 
 def test_hot_columns_say_what_the_attributes_say(store, query):

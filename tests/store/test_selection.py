@@ -8,40 +8,16 @@ import sqlite3
 from decimal import Decimal
 
 import pytest
-from span_records import BEGIN, ROOT_ID, SECOND, failed, llm, of_project, python, root, span, tool
+from span_records import BEGIN, ROOT_ID, SECOND, llm, of_project, python, root, span
+from stored import fill_list, numbers, of
 
 from agentops_otel.conventions import names
 from agentops_otel.store import SessionQuery, owners
 
-COSTS = [0.5, None, 0.1, 0.1, 2.0, None, 0.3, 0.1]
-
-
-def of(number):
-    return {"trace": f"{number:032x}"}
-
 
 @pytest.fixture
 def filled(store):
-    """Eight sessions: number 0 began first; odd ones failed, every fourth is tagged b too."""
-    for number, cost in enumerate(COSTS):
-        begin = number * 10
-        told = {
-            names.END_STATE: names.FAILURE if number % 2 else names.SUCCESS,
-            names.TAGS: ["all", "b"] if number % 4 == 0 else ["all"],
-        }
-        store.insert(
-            of_project(
-                "p" if number < 6 else "q",
-                root(told, start=begin, end=begin + number, **of(number)),
-                llm(cost, model=f"m{number % 3}", attributes={names.PROVIDER_NAME: "x"}, start=begin, **of(number)),
-                *([failed(tool(start=begin, **of(number)), kind="KeyError")] if number % 2 else []),
-            )
-        )
-    return store
-
-
-def numbers(page):
-    return [int(row.session_id.replace("-", ""), 16) for row in page]
+    return fill_list(store)
 
 
 def test_running_sessions_are_asked_of_their_processes(filled):

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 
 import pytest
-from span_records import SESSION, failed, llm, root, span, tool
+from span_records import SESSION, llm, root, span
+from stored import fill_words, names_found
 
 from agentops_otel.conventions import names
 from agentops_otel.store import texts
 from agentops_otel.store.sqlite import SQLiteStore
-
-SAID = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Where is my refund for\norder 4711?"}]}])
-
-
-def found(store, text, **options):
-    return [hit.name for hit in store.search(text, **options)]
 
 
 @pytest.fixture(params=["FTS5", "no FTS5"])
@@ -29,23 +23,15 @@ def either(store, request, monkeypatch):
 
 @pytest.fixture
 def filled(either):
-    either.insert(
-        [
-            root({names.TAGS: ["größe"], names.END_STATE: names.SUCCESS}),
-            llm(0.1, attributes={names.INPUT_MESSAGES: SAID}),
-            failed(tool("look_up"), message="the database was gone", kind="TimeoutError"),
-            span("plain", trace="1" * 32, span_id="abcdef0123456789"),
-        ]
-    )
-    return either
+    return fill_words(either)
 
 
 def test_the_index_follows(filled):
-    assert found(filled, "later") == []
+    assert names_found(filled, "later") == []
     filled.insert([span("later")])
     with contextlib.closing(SQLiteStore(filled.path)) as other:
         other.insert([span("later too")])
-    assert found(filled, "later") == ["later too", "later"]
+    assert names_found(filled, "later") == ["later too", "later"]
 
 
 def test_an_end_is_found_by_its_own_words(filled):
@@ -53,9 +39,9 @@ def test_an_end_is_found_by_its_own_words(filled):
     filled.insert([start])
     filled.search("refund")
     filled.insert([span("open", {"answer": "fortytwo"}, span_id="1" * 16)])
-    assert found(filled, "fortytwo") == ["open"]
+    assert names_found(filled, "fortytwo") == ["open"]
     filled.insert([span("open", {"answer": "fortytwo"}, span_id="1" * 16)])
-    assert found(filled, "fortytwo") == ["open"]
+    assert names_found(filled, "fortytwo") == ["open"]
 
 
 def test_what_is_deleted_is_neither_found_nor_in_the_file(store):
@@ -66,12 +52,12 @@ def test_what_is_deleted_is_neither_found_nor_in_the_file(store):
         ]
     )
     store.insert([span("other", trace="2" * 32)])
-    assert found(store, "topsecret") == ["chat gpt-4o"]
+    assert names_found(store, "topsecret") == ["chat gpt-4o"]
     assert store.delete(SESSION)
-    assert found(store, "topsecret") == []
-    assert found(store, "other") == ["other"]
+    assert names_found(store, "topsecret") == []
+    assert names_found(store, "other") == ["other"]
     store.insert([span("new", {"a": "topmost"}, trace="3" * 32)])
-    assert found(store, "topmost") == ["new"], "a number that is given again is indexed again"
+    assert names_found(store, "topmost") == ["new"], "a number that is given again is indexed again"
     store._writer.run(lambda c: c.execute("INSERT INTO texts (texts) VALUES ('integrity-check')"), create=False)
     store._writer.run(lambda c: c.execute("INSERT INTO texts (texts) VALUES ('optimize')"), create=False)
     store._writer.run(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), create=False)
@@ -84,18 +70,18 @@ def test_what_is_deleted_is_neither_found_nor_in_the_file(store):
 
 def test_rules_that_change_make_the_index_anew(store, monkeypatch):
     store.insert([span("before")])
-    assert found(store, "before") == ["before"]
+    assert names_found(store, "before") == ["before"]
     monkeypatch.setattr(texts, "RULES", texts.RULES + 1)
-    assert found(store, "before") == ["before"]
+    assert names_found(store, "before") == ["before"]
 
 
 def test_who_has_no_fts5_deletes_all_the_same(store, monkeypatch):
     store.insert([span("gone"), span("kept", trace="2" * 32)])
-    assert found(store, "gone") == ["gone"]
+    assert names_found(store, "gone") == ["gone"]
     monkeypatch.setattr(texts, "is_possible", lambda: False)
     store.delete(SESSION)
     monkeypatch.undo()
-    assert (found(store, "gone"), found(store, "kept")) == ([], ["kept"])
+    assert (names_found(store, "gone"), names_found(store, "kept")) == ([], ["kept"])
 
 
 @pytest.mark.parametrize(
@@ -103,5 +89,5 @@ def test_who_has_no_fts5_deletes_all_the_same(store, monkeypatch):
 )
 def test_no_text_breaks_the_index(store, text):
     store.insert([span("odd", {"text": text}), span("good")])
-    assert found(store, "good") == ["good"]
+    assert names_found(store, "good") == ["good"]
     store.search(text[:50] + " word")

@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from span_records import BEGIN, SECOND, failed, llm, python, root, span
+from span_records import BEGIN, SECOND, python, span
+from stored import ONE, fill_traces, of_service
 
-from agentops_otel.conventions import names
 from agentops_otel.store import SQLiteStore, traces
 from agentops_otel.store.traces import Operation, TraceQuery
-
-ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
-
-
-def of(service, project=None):
-    told = {"service.name": service, names.PROJECT_ID: project}
-    return {"resource": {name: value for name, value in told.items() if value is not None}}
 
 
 @pytest.fixture
 def filled(store):
-    """Trace 1 of the shop with a failed model call, 2 of the bank with a slow span, 3 of no service, still open."""
-    first = {"trace": ONE, **of("shop", "red")}
-    store.insert(
-        [
-            root({names.TAGS: ["nightly", "b"], "n": 7, "ratio": 1e-05, "flag": True}, **first),
-            failed(llm(attributes={"http.route": "/a:b", 'odd"key': "x"}, start=1, end=1.5, **first)),
-            span("buy", {"who": "größe"}, kind="client", status="ok", scope="s.hop", **first),
-            span("buy", trace=TWO, start=100, end=103, **of("bank", "blue")),
-            span("wait", trace=THREE, start=200, end=None),
-        ]
-    )
-    return store
+    return fill_traces(store, end=None)
 
 
 def test_operations_of_a_service_that_only_old_sessions_had(store):
-    store.insert([span("old", trace=ONE, **of("gone"))])
-    store.insert([span("new", trace=f"{number:032x}", start=10, **of("here")) for number in range(2, 1100)])
+    store.insert([span("old", trace=ONE, **of_service("gone"))])
+    store.insert([span("new", trace=f"{number:032x}", start=10, **of_service("here")) for number in range(2, 1100)])
     assert store.operations("gone") == [Operation("old", "internal")]
     assert store.operations("here") == [Operation("new", "internal")]
-
-
-def at(seconds):
-    return BEGIN + int(seconds * SECOND)
 
 
 def test_a_search_stops_when_it_has_found_enough(filled):

@@ -43,6 +43,16 @@ class Values:
         """The place of a number."""
         return self._place(float(value), "Float64")
 
+    def place(self, value: str | float) -> str:
+        """The place of a text, a whole number or a number."""
+        if isinstance(value, str):
+            return self.text(value)
+        return self.whole(value) if isinstance(value, int) else self.number(value)
+
+    def where(self, *conditions: tuple[str, str | float | None]) -> list[str]:
+        """Those of some conditions on a value that have one, with its place in them."""
+        return [condition.format(self.place(value)) for condition, value in conditions if value is not None]
+
     def _place(self, value: Any, kind: str) -> str:
         name = f"v{len(self.bound)}"
         self.bound[name] = value
@@ -50,7 +60,7 @@ class Values:
 
 
 class Place(NamedTuple):
-    """Where the rows of some sessions stand: conditions on rows of spans, and on those of logs."""
+    """Where the rows of some sessions stand: the `WHERE` of spans, to which more may be added; conditions on logs."""
 
     told: Told
     spans: str
@@ -59,7 +69,7 @@ class Place(NamedTuple):
     def facts(self, asked: Iterable[str]) -> str:
         """Their facts, as far as they are named in these texts, as a source of a query."""
         asked = list(asked)
-        parts = [f"{self.told.of_spans(asked)} WHERE {self.spans}"]
+        parts = [f"{self.told.of_spans(asked)} {self.spans}"]
         of_starts = self.told.of_starts(asked)
         if of_starts is not None:
             parts.append(f"{of_starts} AND {self.starts}")
@@ -118,10 +128,11 @@ class Asking:
             owned_start = f" AND {told.project_of_start} = {owner}"
         traces, first, last = self._traces(session_ids)
         asked = values.texts(sorted(traces))
-        spans = f"TraceId IN {asked} AND {SESSION} IN {named}{owned_span}"
+        of_trace = f"TraceId IN {asked}"
         if last:
             # Which leaves out all partitions of other days.
-            spans += f" AND Timestamp BETWEEN {_moment(values.whole(first))} AND {_moment(values.whole(last))}"
+            of_trace += f" AND Timestamp BETWEEN {_moment(values.whole(first))} AND {_moment(values.whole(last))}"
+        spans = told.where(of_trace, f"{SESSION} IN {named}{owned_span}")
         of_start = SESSION.replace("SpanAttributes[", "LogAttributes[")
         starts = f"({_ATTRIBUTE_OF_START} IN {named} OR TraceId IN {asked}) AND {of_start} IN {named}{owned_start}"
         return Place(told, spans, starts)

@@ -133,6 +133,7 @@ def found(database: Database) -> Layout:
         None if logs is None else f"`{address.database}`.`{address.logs}`",
         has_event_name=logs is not None and "EventName" in logs,
         project=project,
+        is_merge_tree=_is_merge_tree(database),
     )
     is_migrated = _is_migrated(database, columns.get(FACTS_TABLE))
     return Layout(told, address.database, "SpanAttributeItems" in spans, is_migrated)
@@ -165,6 +166,13 @@ def _check(table: str, columns: Mapping[str, str], needed: Mapping[str, str]) ->
             "set `json: false` in the collector's clickhouse exporter, and let it make the table anew "
             f"(RENAME TABLE {table} TO {table}_old)"
         )
+
+
+def _is_merge_tree(database: Database) -> bool:
+    """Whether the spans lie in a table itself, and not in a view of some."""
+    statement = "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {table:String}"
+    values = {"database": database.address.database, "table": database.address.traces}
+    return any(str(engine).endswith("MergeTree") for (engine,) in database.rows(statement, values))
 
 
 def _is_migrated(database: Database, columns: Mapping[str, str] | None) -> bool:

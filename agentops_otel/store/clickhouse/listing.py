@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from agentops_otel.store import owners, rows
+from agentops_otel.store import cursors, owners, rows
 from agentops_otel.store.clickhouse import words
 from agentops_otel.store.clickhouse.asking import Values
 from agentops_otel.store.clickhouse.layout import SESSIONS_TABLE
@@ -55,7 +52,10 @@ class Listing:
         self._reading = reading
         self._query = query
         self._rank = _RANKS[query.sort]
-        self._after = None if query.cursor is None else _read_cursor(query)
+        self._after: tuple[Any, Key] | None = None
+        if query.cursor is not None:
+            value, place = cursors.read(query, _is_place)
+            self._after = value, Key(*place)
         if query.text is not None:
             words.patterns_of(query.text)  # what makes no sense is told before anything is asked
         self._asks_tally = query.sort not in {"start", "duration"} or any(
@@ -78,9 +78,8 @@ class Listing:
         values = Values()
         conditions = [*self._common(values), *self._tallied(values)]
         if self._after is not None:
-            value, session, project = self._after
-            told = values.whole(value) if isinstance(value, int) else values.number(value)
-            place = f"({told}, {values.text(session)}, {values.text(project)})"
+            value, key = self._after
+            place = f"({values.place(value)}, {values.text(key.session)}, {values.text(key.project)})"
             conditions.append(f"({self._rank}, session, project) {'<' if self._query.descending else '>'} {place}")
         direction = "DESC" if self._query.descending else "ASC"
         statement = (
@@ -106,22 +105,20 @@ class Listing:
     def _common(self, values: Values) -> list[str]:
         """The conditions that hold for odd sessions, too."""
         query = self._query
-        told = ["1"]
-        texts = (
-            ("state = {}", query.end_state),
-            ("project = {}", query.project),
-            ("has(error_types, {})", query.error_type),
-            ("host_name = {}", query.host),
-            *(("has(tag_list, {})", tag) for tag in query.tags),
-        )
-        wholes = (
-            ("first_time >= {}", query.since),
-            ("first_time < {}", query.until),
-            ("duration >= {}", _nanoseconds(query.min_duration)),
-            ("duration <= {}", _nanoseconds(query.max_duration)),
-        )
-        told += [condition.format(values.text(value)) for condition, value in texts if value is not None]
-        told += [condition.format(values.whole(value)) for condition, value in wholes if value is not None]
+        told = [
+            "1",
+            *values.where(
+                ("state = {}", query.end_state),
+                ("project = {}", query.project),
+                ("has(error_types, {})", query.error_type),
+                ("host_name = {}", query.host),
+                *(("has(tag_list, {})", tag) for tag in query.tags),
+                ("first_time >= {}", query.since),
+                ("first_time < {}", query.until),
+                ("duration >= {}", _nanoseconds(query.min_duration)),
+                ("duration <= {}", _nanoseconds(query.max_duration)),
+            ),
+        ]
         if query.is_running is not None:
             now = time.time_ns()
             lately = f"if(is_leased, {values.whole(now - owners.LEASE)}, {values.whole(now - owners.SILENCE)})"
@@ -136,15 +133,12 @@ class Listing:
         """The conditions that the tally alone can tell for odd sessions."""
         query = self._query
         told = ["NOT is_odd_session"] if self._asks_tally else []
-        if query.model is not None:
-            told.append(f"has(tupleElement(models, 1), {values.text(query.model)})")
-        if query.provider is not None:
-            told.append(f"has(providers, {values.text(query.provider)})")
-        if query.min_cost is not None:
-            told.append(f"cost_usd >= {values.number(max(float(query.min_cost), 0.0))}")
-        if query.max_cost is not None:
-            told.append(f"cost_usd BETWEEN 0 AND {values.number(float(query.max_cost))}")
-        return told
+        return told + values.where(
+            ("has(tupleElement(models, 1), {})", query.model),
+            ("has(providers, {})", query.provider),
+            ("cost_usd >= {}", None if query.min_cost is None else max(float(query.min_cost), 0.0)),
+            ("cost_usd BETWEEN 0 AND {}", None if query.max_cost is None else float(query.max_cost)),
+        )
 
     def _odd(self) -> list[_Ranked]:
         """The odd sessions that are asked for: all of them, for no order is known before they are tallied."""
@@ -171,12 +165,10 @@ class Listing:
     def _is_after(self, each: _Ranked) -> bool:
         if self._after is None:
             return True
-        place = (self._after[0], Key(*self._after[1:]))
-        return _order(each) < place if self._query.descending else _order(each) > place
+        return _order(each) < self._after if self._query.descending else _order(each) > self._after
 
     def _cursor(self, last: _Ranked) -> str:
-        told = json.dumps([self._query.sort, self._query.descending, last.value, list(last.key)])
-        return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+        return cursors.written(self._query, last.value, list(last.key))
 
 
 _SUMMED: Final = ("end_state", "error_type", "host", "min_duration", "max_duration", "is_running")
@@ -201,19 +193,5 @@ def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(min(seconds * _SECOND, rows.LATEST))
 
 
-def _read_cursor(query: SessionQuery) -> tuple[Any, str, str]:
-    cursor = query.cursor or ""
-    try:
-        sort, descending, value, place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise QuestionError("the cursor is none that this server gave: begin again without one") from error
-    is_sound = (
-        isinstance(place, list)
-        and len(place) == _PLACE_LENGTH
-        and all(isinstance(name, str) for name in place)
-        and isinstance(value, (int, float))
-        and abs(value) <= rows.LATEST
-    )
-    if not is_sound or (sort, descending) != (query.sort, query.descending):
-        raise QuestionError("the cursor belongs to another order: begin again without one")
-    return value, *place
+def _is_place(place: Any) -> bool:
+    return isinstance(place, list) and len(place) == _PLACE_LENGTH and all(isinstance(name, str) for name in place)

@@ -26,7 +26,7 @@ _STATES: Final = {"ok": "ok", "error": "error"}
 
 
 class Wanted(NamedTuple):
-    """Which records: conditions on rows of spans and on rows of logs, and what of each."""
+    """Which records: `WHERE` of rows of spans, conditions on rows of logs, and what of each."""
 
     spans: str
     starts: str
@@ -45,7 +45,7 @@ def statement(layout: Layout, wanted: Wanted) -> str:
         f"ScopeVersion, {attributes}, ResourceAttributes, "
         f"{_NOTHING if wanted.is_bare else _EVENTS}, {_LINKS if wanted.has_links else _NO_LINKS}, "
         f"{layout.told.project_of_span} "
-        f"FROM {layout.told.spans} WHERE {wanted.spans} ORDER BY start, ParentSpanId != '', SpanId{limit}"
+        f"FROM {layout.told.spans} {wanted.spans} ORDER BY start, ParentSpanId != '', SpanId{limit}"
     )
 
 

@@ -241,7 +241,7 @@ class ClickHouseStore:
         values, layout = Values(), self.asking.layout
         place = self.asking.place_of(values, [key.session for key in keys], None)
         asked = words.FIRST_COLUMNS.format(project=layout.told.project_of_span)
-        source = f"SELECT {asked} FROM {layout.told.spans} WHERE {place.spans}"
+        source = f"SELECT {asked} FROM {layout.told.spans} {place.spans}"
         statement = (
             f"SELECT session, project, said FROM (SELECT * FROM ({source}) ORDER BY start "
             f"LIMIT {_FIRST_SPANS} BY session, project) WHERE notEmpty(said) "

@@ -70,7 +70,7 @@ class Tracing:
         asked = f"TraceId = {values.text(trace_id)}"
         owned = "" if project is None else values.text(project)
         wanted = spans.Wanted(
-            asked + (f" AND {layout.told.project_of_span} = {owned}" if owned else ""),
+            layout.told.where(asked, f"{layout.told.project_of_span} = {owned}" if owned else "1"),
             asked + (f" AND {layout.told.project_of_start} = {owned}" if owned else ""),
             is_bare=not content,
             has_links=content,
@@ -105,15 +105,15 @@ def _time(values: Values, since: int, until: int) -> str:
 
 
 def _conditions(values: Values, query: TraceQuery) -> str:
-    told = [_time(values, query.since, query.until)]
-    if query.service is not None:
-        told.append(f"ServiceName = {values.text('' if query.service == NO_SERVICE else query.service)}")
-    if query.operation is not None:
-        told.append(f"SpanName = {values.text(query.operation)}")
-    if query.shortest is not None:
-        told.append(f"Duration >= {values.whole(query.shortest)}")
-    if query.longest is not None:
-        told.append(f"Duration <= {values.whole(query.longest)}")
+    told = [
+        _time(values, query.since, query.until),
+        *values.where(
+            ("ServiceName = {}", "" if query.service == NO_SERVICE else query.service),
+            ("SpanName = {}", query.operation),
+            ("Duration >= {}", query.shortest),
+            ("Duration <= {}", query.longest),
+        ),
+    ]
     told += [_tag(values, name, value) for name, value in query.tags.items()]
     return " AND ".join(told)
 
