@@ -34,6 +34,8 @@ _MEMORY: Final = 32 * 1024 * 1024
 _DAY: Final = 86_400
 _PRUNE_SECONDS: Final = 300.0
 _PRUNED_AT_ONCE: Final = 20
+_TRY_AGAIN: Final = 5.0
+"""Seconds after which a disk that could not be written is tried again."""
 NO_ROOM: Final = "too much waits to be sent"
 
 
@@ -117,7 +119,7 @@ class OtlpReceiver:
     """Sends records to an OTLP endpoint, by way of a spool.
 
     `deliver` puts them into the spool and goes on; `Sending` takes them out once they have arrived. Where
-    no file can be written, they wait in memory instead, and what is left there at the end is lost.
+    no file can be written, they wait in memory instead, until it can; what is left there at the end is lost.
     """
 
     def __init__(self, config: Configuration, faults: Faults, endpoint: Endpoint | None = None) -> None:
@@ -126,7 +128,11 @@ class OtlpReceiver:
         self.address = Address(self._endpoint.shown, config.project_id)
         self.store = config.store
         self.unwritable: str | None = None
-        """Why nothing can be kept on disk."""
+        """Why nothing can be kept on disk now."""
+        self._try_at = 0.0
+        """When it is tried again."""
+        self._in_memory = False
+        """Whether anything was put there since it was last found empty."""
         self._faults = faults
         self._lost: Counter[str] = Counter()
         self._handed = 0
@@ -135,7 +141,7 @@ class OtlpReceiver:
         self._disk = self._spool_of(config)
         self._memory = Spool(None, min(_MEMORY, config.max_spool_size) or _MEMORY, config.max_spool_days * _DAY)
         self._spools = [self._memory] if self._disk is None else [self._disk, self._memory]
-        self._sending = Sending(self._spools, self.address, self._transport, faults.counts)
+        self._sending = Sending(self._spools, self.address, self._transport, faults.counts, self._move)
 
     def _spool_of(self, config: Configuration) -> Spool | None:
         if not config.max_spool_size:
@@ -195,20 +201,57 @@ class OtlpReceiver:
     def _put(self, parts: Sequence[Body], *, essential: bool = False) -> bool:
         if not parts:
             return True
-        if self._disk is not None and self.unwritable is None:
+        if self._disk is not None and time.monotonic() >= self._try_at:
             try:
-                kept = self._disk.put(self.address, parts, essential=essential)
-                self._on_disk = self._on_disk or kept
-                return kept
+                return self._put_on_disk(self._disk, parts, essential=essential)
             except SpoolError as error:
-                self.unwritable = str(error)
-                self._faults.counts["spool"] += 1
-                if not self._on_disk:
-                    self._spools.remove(self._disk)  # nothing of ours is there, and nothing will be
+                self._fall_back(self._disk, error)
         try:
-            return self._memory.put(self.address, parts, essential=essential)
+            kept = self._memory.put(self.address, parts, essential=essential)
         except SpoolError:  # memory itself is short
             return False
+        self._in_memory = True
+        return kept
+
+    def _put_on_disk(self, disk: Spool, parts: Sequence[Body], *, essential: bool = False) -> bool:
+        if self.unwritable is not None and not self._on_disk:
+            disk.claim_again()
+        kept = disk.put(self.address, parts, essential=essential)
+        self.unwritable, self._try_at = None, 0.0
+        self._on_disk = self._on_disk or kept
+        if disk not in self._spools:
+            self._spools.insert(0, disk)
+        return kept
+
+    def _fall_back(self, disk: Spool, error: SpoolError) -> None:
+        """Keep what waits in memory for a while."""
+        if not self._faults.counts["spool.write"]:
+            logger.warning("what waits to be sent is kept in memory, for nothing can be kept on disk: %s", error)
+        self._faults.counts["spool.write"] += 1
+        self.unwritable, self._try_at = str(error), time.monotonic() + _TRY_AGAIN
+        if not self._on_disk and disk in self._spools:
+            self._spools.remove(disk)  # nothing of ours is there; to look would only take time
+
+    def _move(self, *, at_once: bool = False) -> None:
+        """What waits in memory goes to the disk once it can be written; `at_once`: try that now in any case.
+
+        On the thread that sends, so that nothing is moved that is on its way.
+        """
+        disk = self._disk
+        if disk is None or not self._in_memory or not (at_once or time.monotonic() >= self._try_at):
+            return
+        with self._sending.settling:
+            self._in_memory = False  # first, for more may come meanwhile
+            while (batch := self._memory.next(self.address)) is not None:
+                try:
+                    kept = self._put_on_disk(disk, [(batch.body, batch.spans)])
+                except SpoolError as error:
+                    self._fall_back(disk, error)
+                    kept = False
+                if not kept:
+                    self._in_memory = True
+                    return
+                self._memory.done(batch)
 
     def _spoiled(self, *_: object) -> None:
         self._lost["it cannot be encoded"] += 1
@@ -242,9 +285,11 @@ class OtlpReceiver:
         """Send nothing more; what is left on disk is for the next process, what is left in memory is lost."""
         self._sending.close()
         try:
+            self._move(at_once=True)
             left = self._memory.own()
             if left:
-                self._lost[f"nothing could be kept on disk ({self.unwritable})"] += left
+                why = self.unwritable
+                self._lost[NO_ROOM if why is None else f"nothing could be kept on disk ({why})"] += left
                 self._memory.clear()
             if self._disk is not None and self.unwritable is None:
                 self._disk.release()

@@ -50,8 +50,14 @@ class Sending:
     """Sends what is in the spools for one address; `spools` are looked at in their order."""
 
     def __init__(
-        self, spools: list[Spool], address: Address, make_transport: Callable[[], Transport], faults: Counter[str]
+        self,
+        spools: list[Spool],
+        address: Address,
+        make_transport: Callable[[], Transport],
+        faults: Counter[str],
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        """`prepare` is called on the thread while nothing is on its way, before each look into the spools."""
         self.delivered = 0
         """Spans of this process that the endpoint has taken."""
         self.recovered = 0
@@ -71,6 +77,7 @@ class Sending:
         self._address = address
         self._make_transport = make_transport
         self._faults = faults
+        self._prepare = prepare
         self._renew()
 
     def _renew(self) -> None:
@@ -158,6 +165,7 @@ class Sending:
                 drains, self._drains = self._drains, []
             self._guarded(self._tell_starts)
             self._guarded(self._beat)
+            self._guarded(self._prepare)
             self._guarded(self._send_all, bool(drains))
             for drained in drains:
                 drained.set()

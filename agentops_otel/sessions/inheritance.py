@@ -198,18 +198,47 @@ class Inheritance:
     # --- threads -------------------------------------------------------------------------------------
 
     def _thread_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        self._lend(instance)
+        return wrapped(*args, **kwargs)
+
+    @guard("inheritance")
+    def _lend(self, thread: Any) -> None:
+        """Have a thread run in the calling context."""
         carried = self._carried()
         # A thread may carry another's context already, as Python 3.14 lets it.
-        if carried is not None and "run" not in vars(instance):
-            instance.run = functools.partial(_run_thread, instance, instance.run, carried)
-        return wrapped(*args, **kwargs)
+        if carried is not None and "run" not in vars(thread):
+            thread.run = functools.partial(self._run_thread, thread, thread.run, carried)
 
     def _submit(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         del instance
         carried = self._carried()
         if carried is None or not args:
             return wrapped(*args, **kwargs)
-        return wrapped(_run_in, carried, *args, **kwargs)
+        return wrapped(self._run_in, carried, *args, **kwargs)
+
+    # These two run what is the program's own, on a thread where nobody would hear of an error of ours.
+
+    def _run_in(self, carried: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        token = self._enter(carried)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._leave(token)
+
+    def _run_thread(self, thread: Any, run: Callable[[], Any], carried: Any) -> None:
+        try:
+            self._run_in(carried, run)
+        finally:
+            vars(thread).pop("run", None)
+
+    @guard("inheritance")
+    def _enter(self, carried: Any) -> Any:
+        return otel_context.attach(carried)
+
+    @guard("inheritance")
+    def _leave(self, token: Any) -> None:
+        if token is not None:
+            otel_context.detach(token)
 
     # --- processes -----------------------------------------------------------------------------------
 
@@ -228,14 +257,11 @@ class Inheritance:
         return {**(os.environ if given is None else given), **_fitting(session.env(), given)}
 
     def _process_start(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        session = self._session()
-        if session is None:
+        told = self._invite(instance)
+        if told is None:
             return wrapped(*args, **kwargs)
-        # Unpickling this in a spawned child joins the session there; a forked child has it already.
-        instance.agentops_otel_joining = self._joining(session)
-        session.shared = True
         before = {name: os.environ.get(name) for name in (SESSION_VARIABLE, PARENT_VARIABLE)}
-        os.environ.update(session.env())
+        os.environ.update(told)
         try:
             return wrapped(*args, **kwargs)
         finally:
@@ -244,6 +270,17 @@ class Inheritance:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+    @guard("inheritance")
+    def _invite(self, process: Any) -> dict[str, str] | None:
+        """The environment in which a process is started that takes part in the session; None where there is none."""
+        session = self._session()
+        if session is None:
+            return None
+        # Unpickling this in a spawned child joins the session there; a forked child has it already.
+        process.agentops_otel_joining = self._joining(session)
+        session.shared = True
+        return session.env()
 
     def _session(self) -> Session | None:
         try:
@@ -261,18 +298,3 @@ def _fitting(told: dict[str, str], given: Any) -> dict[Any, Any]:
     if given and sys.platform != "win32" and all(isinstance(name, bytes) for name in given):
         return {name.encode(): value.encode() for name, value in told.items()}
     return dict(told)
-
-
-def _run_in(carried: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = otel_context.attach(carried)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        otel_context.detach(token)
-
-
-def _run_thread(thread: Any, run: Callable[[], Any], carried: Any) -> None:
-    try:
-        _run_in(carried, run)
-    finally:
-        vars(thread).pop("run", None)

@@ -18,7 +18,7 @@ from agentops_otel.sessions.identity import root_context_of, trace_id_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from opentelemetry.trace import Span, SpanContext
+    from opentelemetry.trace import Span
 
     from agentops_otel.accounting.record import SpanRecord
     from agentops_otel.accounting.tally import Tally
@@ -50,9 +50,10 @@ class Root:
             root.set_attribute(names.SESSION_ID, self.session_id)
 
     @property
-    def span_context(self) -> SpanContext:
-        """Its ids."""
-        return self._span.get_span_context()
+    @guard("root", bool)
+    def is_sampled(self) -> bool:
+        """Whether the spans of its trace are recorded."""
+        return bool(self._span.get_span_context().trace_flags.sampled)
 
     @property
     @guard("root", Context)
@@ -106,7 +107,7 @@ class Root:
     def after_fork(self) -> None:
         """In a forked child: the parent ends it."""
         self.is_ours = False
-        self._span = NonRecordingSpan(self.span_context)
+        self._span = NonRecordingSpan(self._span.get_span_context())
 
 
 def _told(value: Any) -> Any:

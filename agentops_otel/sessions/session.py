@@ -21,7 +21,7 @@ from agentops_otel.sessions.budget import Budget
 from agentops_otel.sessions.figures import UNKNOWN, analytics, details, end_state_of, event_counts, tags_of
 from agentops_otel.sessions.ground import TOLD, Ground
 from agentops_otel.sessions.html import Analytics, session_html
-from agentops_otel.sessions.identity import new_session_id
+from agentops_otel.sessions.identity import new_session_id, trace_id_of
 from agentops_otel.sessions.processor import SESSION_KEY, Books
 from agentops_otel.sessions.root import Root
 
@@ -77,7 +77,7 @@ class Session:
         self._root = Root(ground, self.session_id, inherited=self.inherited, parent_span_id=parent_span_id)
         self._root.begin(config.trace_name, self._tags)
         self.session_id = self._root.session_id
-        self._trace_id = self._root.span_context.trace_id
+        self._trace_id = trace_id_of(self.session_id)
         self.books = Books(self.session_id, budget=Budget.of(config))
         self.context = otel_context.set_value(SESSION_KEY, self.books, self._root.context)
         self._open_books()
@@ -265,7 +265,7 @@ class Session:
     @property
     def is_sampled(self) -> bool:
         """Whether its spans are recorded; nothing can be counted of a session that a sampler left out."""
-        return self.inherited or bool(self._root.span_context.trace_flags.sampled)
+        return self.inherited or self._root.is_sampled
 
     @property
     @guard("session")

@@ -93,6 +93,11 @@ class Spool:
         ]
         connection.executemany(INSERT, rows)
 
+    def claim_again(self) -> None:
+        """Where nothing of ours is there yet: the place may take a claim now that it did not take before."""
+        if self.path is not None:
+            owners.Owner.claim_again(self._claims())
+
     def next(self, address: Address) -> Batch | None:
         """The oldest batch of ours: what this process made comes before what it adopted."""
         owner = self._owner()

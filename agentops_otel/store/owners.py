@@ -60,6 +60,15 @@ class Owner:
         return kept
 
     @classmethod
+    def claim_again(cls, directory: str | os.PathLike[str]) -> Owner:
+        """The claim; where it got no lock, it is tried once more, under another name."""
+        key = (os.getpid(), os.path.realpath(directory))
+        held = cls._held.get(key)
+        if held is not None and held._descriptor is None:  # noqa: SLF001 - of its own class
+            cls._held.pop(key, None)
+        return cls.claim(directory)
+
+    @classmethod
     def _make(cls, directory: Path) -> Owner:
         with contextlib.suppress(OSError):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

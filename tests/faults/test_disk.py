@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 
@@ -64,6 +65,44 @@ def test_11_a_disk_that_cannot_be_written_harms_nobody(collector, run_program, t
         assert outcome.told["dropped"][reason] == SPANS
         assert f"{SPANS} spans did not reach {collector.url}: " in outcome.err
     del kept
+
+
+@pytest.mark.parametrize("ends", ["by itself", "killed"])
+def test_11_a_disk_that_can_be_written_again_is_written_again(collector, begin_program, run_program, tmp_path, ends):
+    """What had to wait in memory until then goes there too: at the end at the latest, in a living program after a while."""
+    spoil_directory(tmp_path)
+    collector.stop()
+    store = str(tmp_path / "place" / "sessions.db")
+    process = begin_program(
+        f"""
+import agentops_otel.receivers, os
+begin(endpoint={collector.url!r})
+agentops_otel.receivers._TRY_AGAIN = {0.1 if ends == "killed" else 3600}
+work(9, 0)
+agentops.flush(0.5)
+(receiver,) = default.pipeline.delivery.receivers
+assert receiver.unwritable and receiver.path is None
+os.remove({str(tmp_path / "place")!r})
+work(9, 0)
+agentops.flush(0.5)
+if {ends == "killed"}:
+    while receiver.unwritable or receiver._memory.own():
+        work(1, 0)
+        agentops.flush(0.2)
+    print("made", default.pipeline.delivery.counts().made, flush=True)
+    os.kill(os.getpid(), 9)
+""",
+        AGENTOPS_STORE=store,
+    )
+    out, err = process.communicate(timeout=120)
+    assert err.count("kept in memory, for nothing can be kept on disk") == 1, err
+    last = out.splitlines()[-1]
+    made = int(last.split()[1]) if ends == "killed" else json.loads(last)["waiting"]
+    assert made >= 20
+    assert ends == "killed" or json.loads(last)["dropped"] == {}
+    collector.start()
+    run_program(f"begin(endpoint={collector.url!r}); work(0, 0)", AGENTOPS_STORE=store)
+    assert len(collector.ids) == made + 1 == len(collector.stored)
 
 
 def test_11_nothing_is_kept_on_disk_where_that_is_not_wanted(collector, run_program, tmp_path):

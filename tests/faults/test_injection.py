@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from multiprocessing.process import BaseProcess
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -85,7 +86,8 @@ GUARDS = frozenset({
     "_Run.answered", "_Run.end", "_Run.fail", "_Run.passed", "Inheritance._session", "Session.faults", "Session.parent",
     # These are what the program itself calls, or wrap what it calls, and are made of guarded steps.
     "_in_its_session", "Decorators._decorated", "Decorators._running", "Decorators.made", "Endings._noted_exit",
-    "Inheritance._popen", "Inheritance._submit", "Inheritance._thread_start", "patched", "OwnSpan.is_recording",
+    "Inheritance._popen", "Inheritance._process_start", "Inheritance._run_in", "Inheritance._run_thread",
+    "Inheritance._submit", "Inheritance._thread_start", "patched", "OwnSpan.is_recording",
     "Session.__enter__", "Session.__exit__", "Session.create_agent", "Session.end_session", "Session.failed",
     "Session.patch",
 })  # fmt: skip
@@ -216,6 +218,10 @@ class Program:
             pool.submit(told.append, 2).result()
         assert told == [1, 2]
         assert subprocess.run(["true"], check=True).returncode == 0
+        process = Started()
+        process.start()
+        process.join()
+        assert process.exitcode == 0
         with pytest.raises(SystemExit):
             sys.exit(3)
         with pytest.raises(KeyError), session:
@@ -225,6 +231,22 @@ class Program:
     def close(self) -> None:
         self.openai.close()
         self.anthropic.close()
+
+
+class Started(BaseProcess):
+    """A process as far as its start goes: each test would have to wait for a real one."""
+
+    class _Popen:
+        sentinel = 0
+
+        def __init__(self, process: Any) -> None:
+            """Where a real one would be forked."""
+
+        def wait(self, timeout: Any) -> int:
+            return 0
+
+        def poll(self) -> int:
+            return 0
 
 
 def double(value: Any) -> Any:
