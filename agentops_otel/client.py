@@ -73,6 +73,7 @@ class Client:
 
     # --- setting up ----------------------------------------------------------------------------------
 
+    @guard("client")
     def init(
         self, config: Configuration, tags: Any = None, inherited_session_id: Any = None, *, assumed: bool = False
     ) -> Session | None:
@@ -180,6 +181,7 @@ class Client:
 
     # --- sessions ------------------------------------------------------------------------------------
 
+    @guard("client")
     def start_session(
         self, tags: Any = None, inherited_session_id: Any = None, config: Configuration | None = None
     ) -> Session | None:
@@ -295,22 +297,20 @@ class Client:
         for session in self.sessions:
             session.shared = True
 
+    @guard("client")
     def _after_fork(self) -> None:
         """In a forked child: go on with the sessions as their guest, on threads and locks of its own."""
-        try:
-            self._process = os.getpid()
-            self._lock = threading.RLock()
-            self._ended.clear()
-            self._ended_count = 0
-            if self.pipeline is None:
-                return
-            self.pipeline.processor.after_fork()
-            self.pipeline.delivery.after_fork()
-            for session in self.sessions:
-                session.after_fork()
-            self.follow_multiprocessing()
-        except Exception as error:
-            self.faults.note("client.fork", error)
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._ended.clear()
+        self._ended_count = 0
+        if self.pipeline is None:
+            return
+        self.pipeline.processor.after_fork()
+        self.pipeline.delivery.after_fork()
+        for session in self.sessions:
+            session.after_fork()
+        self.follow_multiprocessing()
 
     def follow_multiprocessing(self) -> None:
         """In a child: its processes leave through os._exit, but run finalizers before that."""
@@ -325,6 +325,7 @@ class Client:
 
     # --- the end -------------------------------------------------------------------------------------
 
+    @guard("client", bool)
     def flush(self, seconds: float | None = None) -> bool:
         """Deliver what waits; False if that took longer than `seconds` (`max_wait_time` by default)."""
         if self.pipeline is None:
@@ -348,12 +349,10 @@ class Client:
             if session.is_running:
                 session.end_session(end_state, reason)
 
+    @guard("client")
     def _on_signal(self, ending: tuple[str, str]) -> None:
-        try:
-            self._end_all(*ending)
-            self.flush(min(_SIGNAL_SECONDS, self.config.max_wait_time / 1000))
-        except Exception as error:
-            self.faults.note("client.signal", error)
+        self._end_all(*ending)
+        self.flush(min(_SIGNAL_SECONDS, self.config.max_wait_time / 1000))
 
     def _exit(self) -> None:
         try:

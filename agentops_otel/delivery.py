@@ -206,15 +206,16 @@ class Delivery:
         otel_context.attach(otel_context.set_value("suppress_instrumentation", True))
         while not self._closed:
             self._wanted.wait()
-            self._deliver_all(processor)  # at once: a session must be seen from its first moment
+            self._guarded("all", self._deliver_all, processor)  # at once: a session must be seen from its first moment
             if processor.wants_prices:
-                self._load(processor)
+                self._guarded("prices", self._load, processor)
+                processor.wants_prices = False
             self._hurry.wait(self.gather)
             self._hurry.clear()
             self._wanted.clear()
             with self._lock:
                 flushes, self._flushes = self._flushes, []
-            self._deliver_all(processor)
+            self._guarded("all", self._deliver_all, processor)
             for delivered in flushes:
                 delivered.set()
             with self._lock:
@@ -222,20 +223,22 @@ class Delivery:
                     self._hurry.set()
                     self._wanted.set()
 
+    def _guarded(self, place: str, step: Callable[..., None], *arguments: Any) -> bool:
+        """Whether the step was done. Without this, one fault would end the thread, and all that comes would wait."""
+        try:
+            step(*arguments)
+        except Exception as error:
+            self._faults.note(f"delivery.{place}", error)
+            return False
+        return True
+
     def _load(self, processor: SessionProcessor) -> None:
         """Have the prices ready while the first model call is still on its way."""
-        try:
-            processor.prices.load()
-        except Exception as error:
-            self._faults.note("prices.load", error)
-        processor.wants_prices = False
+        processor.prices.load()
 
     def _deliver_all(self, processor: SessionProcessor) -> None:
         while self._jobs:
-            try:
-                self._jobs.popleft()()
-            except Exception as error:
-                self._faults.note("delivery.job", error)
+            self._guarded("job", self._jobs.popleft())
         while True:
             try:
                 processor.settle()
@@ -245,28 +248,24 @@ class Delivery:
                 return
             if not records:
                 return
-            self._deliver(records)
+            if not self._guarded("deliver", self._deliver, records):
+                self.undelivered += _ended(records)
 
     def _whole(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
         """A record's resource with what is known of the host; one object for each resource."""
         # The resource is kept beside its answer, so that its id stays its own.
         known = self._resources.get(id(resource))
         if known is None:
-            told = {} if self._resource is None else self._resource()
+            told = {} if self._resource is None else self._faults.guarded("delivery.host", dict, self._resource)
             whole: Mapping[str, Any] = {**told, **resource, **self._identity}
             if self._redaction is not None:
-                try:
-                    whole = self._redaction.attributes(whole)
-                except Exception as error:
-                    whole = {}
-                    self._faults.note("delivery.redact", error)
+                whole = self._faults.guarded("delivery.redact", dict, self._redaction.attributes, whole)
             known = self._resources[id(resource)] = (resource, whole)
         return known[1]
 
     def _deliver(self, records: list[SpanRecord]) -> None:
         for record in records:
-            record.resource = self._whole(record.resource)
-            self._redact(record)
+            self._prepare(record)
         taken = True
         for receiver in self.receivers:
             try:
@@ -274,24 +273,23 @@ class Delivery:
             except Exception as error:
                 taken = False
                 self._complain(receiver, error)
-        ended = sum(1 for record in records if record.end_time is not None)
         if taken:
-            self._taken += ended
+            self._taken += _ended(records)
         else:
-            self.undelivered += ended
+            self.undelivered += _ended(records)
 
-    def _redact(self, record: SpanRecord) -> None:
-        """Take out what is not to leave; where that fails, everything that may hold it stays here."""
-        if self._redaction is None:
-            return
-        try:
-            self._redaction.apply(record)
-        except Exception as error:
+    def _prepare(self, record: SpanRecord) -> None:
+        """Complete it, and take out what is not to leave; where that fails, all that may hold it stays here."""
+        record.resource = self._faults.guarded("delivery.resource", dict, self._whole, record.resource)
+        if self._redaction is not None and not self._guarded("redact", self._redaction.apply, record):
             bare(record)
-            self._faults.note("delivery.redact", error)
 
     def _complain(self, receiver: Receiver, error: Exception) -> None:
         if receiver.name not in self.failures:
             logger.warning("spans cannot be kept in %s: %s", receiver.name, error)
         self.failures[receiver.name] = f"{type(error).__name__}: {error}"
         self._faults.counts[f"deliver.{receiver.name}"] += 1
+
+
+def _ended(records: Sequence[SpanRecord]) -> int:
+    return sum(1 for record in records if record.end_time is not None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Status
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status
 
 from agentops_otel.accounting.record import record_of
 from agentops_otel.conventions import names, plain
@@ -35,7 +35,7 @@ class Root:
         self.is_ours = not inherited
         """Whether it is ended here."""
         self._ground = ground
-        self._span: Span = NonRecordingSpan(root_context_of(session_id, parent_span_id))
+        self._span: Span = self.faults.guarded("root.named", lambda: INVALID_SPAN, _named, session_id, parent_span_id)
 
     @guard("root")
     def begin(self, name: str | None, tags: Sequence[str]) -> None:
@@ -108,6 +108,10 @@ class Root:
         """In a forked child: the parent ends it."""
         self.is_ours = False
         self._span = NonRecordingSpan(self._span.get_span_context())
+
+
+def _named(session_id: str, span_id: int | None) -> Span:
+    return NonRecordingSpan(root_context_of(session_id, span_id))
 
 
 def _told(value: Any) -> Any:

@@ -59,12 +59,12 @@ class Session:
     ) -> None:
         self._ground = ground
         self.config = config
-        self.inherited = inherited_session_id is not None
-        self.shared = self.inherited
+        self.inherited = self.shared = inherited_session_id is not None
         """Whether other processes may contribute: then figures are taken from the store."""
-        self.session_id = inherited_session_id or new_session_id()
+        guarded = self.faults.guarded
+        self.session_id = inherited_session_id or guarded("session.id", lambda: str(uuid.uuid4()), new_session_id)
         self.project_id = config.project_id
-        self.init_timestamp = ground.faults.guarded("session.time", str, events.timestamp)
+        self.init_timestamp = guarded("session.time", str, events.timestamp)
         self.end_timestamp: str | None = None
         self.end_state: str = names.INDETERMINATE
         self.end_state_reason: str | None = None
@@ -77,8 +77,8 @@ class Session:
         self._root = Root(ground, self.session_id, inherited=self.inherited, parent_span_id=parent_span_id)
         self._root.begin(config.trace_name, self._tags)
         self.session_id = self._root.session_id
-        self._trace_id = trace_id_of(self.session_id)
-        self.books = Books(self.session_id, budget=Budget.of(config))
+        self._trace_id: int = guarded("session.trace", int, trace_id_of, self.session_id)
+        self.books = Books(self.session_id, budget=guarded("session.budget", lambda: None, Budget.of, config))
         self.context = otel_context.set_value(SESSION_KEY, self.books, self._root.context)
         self._open_books()
 
@@ -96,7 +96,7 @@ class Session:
     def move(self, ground: Ground, config: Configuration, *, announce: bool) -> None:
         """Go on upon another ground; `announce` it there, if that has not seen it begin."""
         self._ground, self.config, self.project_id = ground, config, config.project_id
-        self.books.budget = Budget.of(config)
+        self.books.budget = self.faults.guarded("session.budget", lambda: None, Budget.of, config)
         if config.trace_name is not None:
             self.rename(config.trace_name)
         self._open_books(announce)
@@ -175,7 +175,7 @@ class Session:
 
     def parent(self) -> Context:
         """The context in which a span of this session starts: the current one if it is within, else the root's."""
-        current = self._ground.here() or otel_context.get_current()
+        current = self.faults.guarded("session.here", lambda: None, self._ground.here) or otel_context.get_current()
         within = trace.get_current_span(current).get_span_context().trace_id == self._trace_id
         return current if within else self.context
 
@@ -332,7 +332,7 @@ class Session:
             self._end_for_all()
         self._close()
         self.deactivate()
-        self._ground.on_end(self)
+        self.faults.guarded("session.on_end", lambda: None, self._ground.on_end, self)
         return self._price()
 
     @guard("session", lambda: "nan")

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 from collector import GARBAGE, HANG, LOSE_ANSWER, RESET, Collector, attributes
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from agentops_otel.server.intake import TRACES, Intake
+from agentops_otel.server.wire import PROTOBUF
+from agentops_otel.store import open_store
+
+MANY = bool(os.environ.get("FAULTS_ALL"))
 
 ALL = 54
 """Spans of one run of `work`."""
@@ -27,13 +37,22 @@ def collector():
         yield made
 
 
+def sent(collector):
+    """How often each span came, taken or not."""
+    requests = map(trace_service_pb2.ExportTraceServiceRequest.FromString, collector.raw)
+    groups = [scope.spans for request in requests for group in request.resource_spans for scope in group.scope_spans]
+    return Counter((span.trace_id, span.span_id) for spans in groups for span in spans)
+
+
 def assert_unharmed(outcome, *, exit_seconds=2.5):
-    """No exception, no long lines, no waiting: whatever the collector does."""
+    """No exception, few lines, no waiting: whatever the collector does."""
+    # That an end waits for nothing is told by what it touches: one that took a moment may have met a busy machine.
+    assert outcome.told["touched"] == []
     assert outcome.told["end_session"] <= 0.5
-    assert outcome.gone - outcome.told["done"] <= exit_seconds + 1.5  # the interpreter's own end, on a busy machine
+    # What comes after is the interpreter's own end.
     assert outcome.told["ended"] - outcome.told["done"] <= exit_seconds
     assert "Traceback" not in outcome.err
-    assert len(outcome.log_lines) <= 5
+    assert len(outcome.log_lines) <= 3, outcome.err
     outcome.check_counts()
 
 
@@ -67,18 +86,26 @@ def test_01_02_unharmed_by_a_collector_that_fails_and_the_next_run_delivers_all(
     assert len(collector.ids) == 2 * ALL == len(collector.stored)
 
 
-def test_02_a_collector_that_is_slow_holds_up_nobody(collector, run_program):
-    """Ten sessions end while a request is being answered: no end waits."""
-    collector.mode = HANG
+@pytest.mark.parametrize("fault", ["refuse", HANG, RESET, 503])
+def test_01_02_no_end_of_a_session_waits_for_a_collector(collector, run_program, fault):
+    """Of ten ends in a row one at least meets a machine that is not busy; what waits would do so in each."""
+    if fault == "refuse":
+        collector.stop()
+    else:
+        collector.mode = fault
     outcome = run_program(
         f"""
 more = begin(endpoint={collector.url!r})
-more["end_session"] = max(work(5, 0) for _ in range(10))
-more["done"] = time.time()
+ends = [work(5, 0) for _ in range(10)]
+more.update(end_session=sorted(ends)[5], shortest=min(ends), done=time.time())
 """
     )
     assert_unharmed(outcome)
+    assert outcome.told["shortest"] <= 0.05
     assert outcome.told["waiting"] == 60
+
+
+OUTAGE, PACE = (20, 1) if MANY else (2, 0.1)
 
 
 @pytest.mark.parametrize("outage", ["refuse", 503, RESET])
@@ -86,9 +113,9 @@ def test_03_an_outage_in_a_living_program_loses_nothing(collector, begin_program
     process = begin_program(
         f"""
 begin(endpoint={collector.url!r})
-for _ in range(40):
+for _ in range(58):
     work(2, 0)
-    time.sleep(0.1)
+    time.sleep({PACE})
 agentops.flush(20)
 while default.pipeline.delivery.counts().waiting:
     time.sleep(0.1)
@@ -97,21 +124,23 @@ while default.pipeline.delivery.counts().waiting:
     collector.wait_for(3)
     if outage == "refuse":
         collector.stop()
-        time.sleep(2)
+        time.sleep(OUTAGE)
         collector.start()
     else:
         collector.mode = outage
-        time.sleep(2)
+        time.sleep(OUTAGE)
         collector.mode = 200
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
-    assert len(collector.ids) == 120
-    assert len(collector.spans) == 120  # not one twice
+    assert len(collector.ids) == 174
+    assert len(collector.spans) == 174  # not one twice
     assert [line for line in err.splitlines() if "cannot be sent" in line][1:] == []
 
 
-def test_04_retry_after_is_honoured(collector, run_program):
-    collector.mode, collector.headers = 429, {"Retry-After": "3"}
+@pytest.mark.parametrize("seconds", [3, 60])
+def test_04_retry_after_is_honoured(collector, run_program, seconds):
+    """The program is over before the time is; the next one delivers what waits."""
+    collector.mode, collector.headers = 429, {"Retry-After": str(seconds)}
     outcome = run_program(
         f"""
 begin(endpoint={collector.url!r})
@@ -139,7 +168,7 @@ def test_04_a_living_program_comes_back_when_the_time_is_over(collector, begin_p
     collector.mode = 200
     collector.wait_for(ALL)
     first, second, *_ = collector.requests
-    assert 2 <= second - first < 5
+    assert second - first >= 2
     process.kill()
     process.communicate()
 
@@ -168,7 +197,10 @@ def test_05_answers_that_no_retry_helps_against(collector, run_program, status, 
     if not kept:
         assert set(outcome.told["dropped"]) == {f"HTTP {status}"}
         assert f"{ALL} spans did not reach {collector.url}: {ALL} HTTP {status}" in outcome.err
-    assert len(collector.requests) <= 12  # a few for each batch until it is clear that all are refused: no storm
+    # No storm: what is kept is not tried again, what is divided comes a second time at most.
+    assert max(sent(collector).values()) <= 2
+    if kept:
+        assert len(collector.requests) <= 2
 
 
 def test_05_what_a_wrong_key_held_up_is_sent_with_the_right_one(collector, run_program):
@@ -216,13 +248,21 @@ def test_05_partial_success_is_counted(collector, run_program):
     assert outcome.told["delivered"] == ALL - lost == len(collector.spans)
 
 
-def test_06_an_answer_that_is_lost_leads_to_the_same_ids_twice_and_to_no_others(collector, run_program):
+def test_06_an_answer_that_is_lost_leads_to_the_same_ids_twice_and_to_no_others(collector, run_program, tmp_path):
     collector.mode = LOSE_ANSWER
     run_program(PROGRAM.format(url=collector.url))
     collector.mode = 200
     run_program(PROGRAM.format(url=collector.url))
     assert len(collector.ids) == 2 * ALL  # a receiver counts by trace id and span id
     assert len(collector.spans) == 2 * ALL
+    assert len(collector.stored) > len(collector.ids)
+    with contextlib.closing(open_store(tmp_path / "receiver.db")) as store:
+        intake = Intake(store)
+        for body in collector.raw:
+            intake.take(TRACES, body, PROTOBUF)
+        rows = list(store.sessions())
+        assert [(row.actions, row.llm_calls) for row in rows] == [(50, 3)] * 2
+        assert [len(store.spans(row.session_id)) for row in rows] == [ALL] * 2
 
 
 def test_07_killed_during_an_outage(collector, begin_program, run_program):

@@ -37,36 +37,74 @@ READING = (
     "agentops_otel_instrumentors._openai_responses",
     "agentops_otel_instrumentors.anthropic",
     "agentops_otel_instrumentors._stainless",
-    f"{OURS}.engine.bodies",
-    f"{OURS}.engine.call",
-    f"{OURS}.engine.instrumentor",
-    f"{OURS}.engine.reading",
-    f"{OURS}.engine.streams",
-    f"{OURS}.engine.turns",
+    f"{OURS}.accounting.catalogue",
+    f"{OURS}.accounting.dialects",
+    f"{OURS}.accounting.dialects.messages",
+    f"{OURS}.accounting.dialects.table",
+    f"{OURS}.accounting.dialects.usage",
+    f"{OURS}.accounting.enrichment",
+    f"{OURS}.accounting.linear",
+    f"{OURS}.accounting.prices",
+    f"{OURS}.accounting.record",
+    f"{OURS}.accounting.sellers",
+    f"{OURS}.accounting.tally",
+    f"{OURS}.client",
     f"{OURS}.conventions.attributes",
     f"{OURS}.conventions.messages",
     f"{OURS}.conventions.plain",
     f"{OURS}.conventions.secrets",
-    f"{OURS}.accounting.enrichment",
-    f"{OURS}.accounting.prices",
-    f"{OURS}.accounting.record",
-    f"{OURS}.accounting.tally",
-    f"{OURS}.accounting.linear",
+    f"{OURS}.delivery",
+    f"{OURS}.engine.adopted",
+    f"{OURS}.engine.bodies",
+    f"{OURS}.engine.call",
+    f"{OURS}.engine.echo",
+    f"{OURS}.engine.generators",
+    f"{OURS}.engine.instrumentor",
+    f"{OURS}.engine.made",
+    f"{OURS}.engine.metrics",
+    f"{OURS}.engine.operation",
+    f"{OURS}.engine.reading",
+    f"{OURS}.engine.registry",
+    f"{OURS}.engine.runs",
+    f"{OURS}.engine.streams",
+    f"{OURS}.engine.turns",
+    f"{OURS}.host",
+    f"{OURS}.pipeline",
+    f"{OURS}.redaction",
+    f"{OURS}.sessions.budget",
     f"{OURS}.sessions.decorators",
     f"{OURS}.sessions.doubles",
     f"{OURS}.sessions.endings",
     f"{OURS}.sessions.events",
     f"{OURS}.sessions.figures",
+    f"{OURS}.sessions.ground",
+    f"{OURS}.sessions.identity",
     f"{OURS}.sessions.inheritance",
     f"{OURS}.sessions.processor",
     f"{OURS}.sessions.root",
+    f"{OURS}.sessions.seat",
     f"{OURS}.sessions.session",
     f"{OURS}.sessions.spans",
-    f"{OURS}.redaction",
+    f"{OURS}.store.connection",
+    f"{OURS}.store.exporter",
+    f"{OURS}.store.figures",
+    f"{OURS}.store.group",
+    f"{OURS}.store.held",
+    f"{OURS}.store.owners",
+    f"{OURS}.store.parts",
+    f"{OURS}.store.paths",
+    f"{OURS}.store.questions",
+    f"{OURS}.store.retention",
+    f"{OURS}.store.rollups",
     f"{OURS}.store.rows",
     f"{OURS}.store.schema",
+    f"{OURS}.store.selection",
     f"{OURS}.store.sqlite",
-    f"{OURS}.store.owners",
+    f"{OURS}.store.summary",
+    f"{OURS}.store.texts",
+    f"{OURS}.store.traces",
+    f"{OURS}.store.upkeep",
+    f"{OURS}.summary",
 )
 SENDING = (
     f"{OURS}.receivers",
@@ -80,7 +118,7 @@ KINDS = (RuntimeError, MemoryError, RecursionError)
 
 GUARDS = frozenset({
     # These are nothing but a guard, or the body of a thread: what they call is broken instead of them.
-    "Event.__post_init__", "Recorder.guarded", "Recorder.place", "Sending._guarded", "Sending._run",
+    "Delivery._guarded", "Delivery._run", "Event.__post_init__", "Recorder.guarded", "Recorder.place", "Sending._guarded", "Sending._run",
     "SessionProcessor.on_end", "SessionProcessor.on_start", "Watch.passed", "Watch.take", "Watch.along",
     "Instrumentor._asked", "Instrumentor._fail", "Instrumentor._settle", "_begun", "_is_session", "_place", "Decorators._begin",
     "_Run.answered", "_Run.end", "_Run.fail", "_Run.passed", "Inheritance._session", "Session.faults", "Session.parent",
@@ -150,8 +188,8 @@ class Program:
 
     def __init__(self, provider: Any) -> None:
         self.url = provider.openai_url
-        self.openai = openai.OpenAI(api_key="x", base_url=provider.openai_url, max_retries=0)
-        self.anthropic = anthropic.Anthropic(api_key="x", base_url=provider.anthropic_url, max_retries=0)
+        self.openai = openai.OpenAI(api_key="x", base_url=provider.openai_url, max_retries=0, timeout=60)
+        self.anthropic = anthropic.Anthropic(api_key="x", base_url=provider.anthropic_url, max_retries=0, timeout=60)
 
     def run(self, session: Any, decorated: Any) -> list[Any]:
         ask = [{"role": "user", "content": "x"}]
@@ -191,7 +229,7 @@ class Program:
 
     async def arun(self, ask: list[Any]) -> list[Any]:
         """The same where it is awaited."""
-        async with openai.AsyncOpenAI(api_key="x", base_url=self.url, max_retries=0) as client:
+        async with openai.AsyncOpenAI(api_key="x", base_url=self.url, max_retries=0, timeout=60) as client:
             chat = client.chat.completions
             told = await chat.create(model="gpt-4o-mini", messages=ask)
             chunks = [chunk async for chunk in await chat.create(model="gpt-4o-mini", messages=ask, stream=True)]
