@@ -55,7 +55,7 @@ class Client:
         self.registry = Registry()
         self.endings = Endings(self._on_signal)
         self.inheritance = inheritance.Inheritance(lambda: self.current(quiet=True), self._joining, self.faults)
-        self.decorators = Decorators(self._ready, lambda: self.current(quiet=True), self.open_session)
+        self.decorators = Decorators(self._ready, lambda: self.current(quiet=True), self.open_session, self.faults)
         self.pipeline: pipeline.Pipeline | None = None
         self._ground: Ground | None = None
         self._recorder: Recorder | None = None

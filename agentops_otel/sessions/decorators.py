@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
+    from agentops_otel.faults import Faults
     from agentops_otel.sessions.ground import Ground
     from agentops_otel.sessions.session import Session
 
@@ -53,8 +54,10 @@ class Decorators:
         ground: Callable[[], Ground],
         current: Callable[[], Session | None],
         open_session: Callable[[Any, str | None], Session],
+        faults: Faults,
     ) -> None:
         self._ground = ground
+        self._faults = faults
         self._current = current
         self._open = open_session
 
@@ -190,10 +193,10 @@ class Decorators:
 
     def _begin(self, kind: str, function: Any, settings: dict[str, Any], args: Any, kwargs: dict[str, Any]) -> _Run:
         """Start the span of a call; one that cannot be started leaves the call as it is."""
-        ground = self._ground()
-        run = _Run(ground, kind, settings)
+        run = _Run(self._faults, kind, settings)
         try:
             run.keeps_session = "session" in _parameters(function)
+            ground = self._ground()
             if kind == names.KIND_SESSION:
                 run.session = self._open(settings.get("tags"), settings.get("name"))
                 run.within = run.session.context
@@ -204,9 +207,9 @@ class Decorators:
             if kind == AGENT_KEY:
                 run.within = otel_context.set_value(AGENT_KEY, settings["agent"](args), session.parent())
             else:
-                run.start(session, function, args, kwargs)
+                run.start(ground, session, function, (args, kwargs))
         except Exception as error:
-            ground.faults.note("decorators.begin", error)
+            self._faults.note("decorators.begin", error)
         return run
 
     # --- agents --------------------------------------------------------------------------------------
@@ -245,19 +248,21 @@ class Decorators:
 class _Run:
     """One call of a decorated function: its span, from the first step to the last."""
 
-    def __init__(self, ground: Ground, kind: str, settings: dict[str, Any]) -> None:
+    def __init__(self, faults: Faults, kind: str, settings: dict[str, Any]) -> None:
         self.span: Span | None = None
         self.session: Session | None = None
         self.within: Context | None = None
         """The context that is current while the function runs."""
         self.keeps_session = True
-        self.faults = ground.faults
-        self._ground = ground
+        self.faults = faults
+        self._content = False
+        """Whether what went in and came out is kept."""
         self._kind = kind
         self._settings = settings
 
-    def start(self, session: Session, function: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    def start(self, ground: Ground, session: Session, function: Any, given: tuple[Any, dict[str, Any]]) -> None:
         """Start the span as a child of what is current, or of the session."""
+        self._content = ground.content
         name = str(self._settings.get("name") or getattr(function, "__name__", "function"))
         kind = self._kind
         attributes: dict[str, Any] = {names.SPAN_KIND: kind}
@@ -272,11 +277,11 @@ class _Run:
         if isinstance(cost, (int, float)) and not isinstance(cost, bool):
             attributes[names.COST] = float(cost)
             attributes[names.COST_SOURCE] = "override"
-        if self._ground.content and self._settings.get("capture_request", True):
-            attributes[_params(kind)] = plain.to_json(_arguments(function, args, kwargs))
+        if self._content and self._settings.get("capture_request", True):
+            attributes[_params(kind)] = plain.to_json(_arguments(function, *given))
         around = session.parent()
         told = _OPERATIONS.get(kind, kind)
-        self.span = self._ground.tracer.start_span(
+        self.span = ground.tracer.start_span(
             f"{told} {plain.text(name)}", context=around, kind=SpanKind.INTERNAL, attributes=attributes
         )
         self.within = trace.set_span_in_context(self.span, around)
@@ -290,19 +295,14 @@ class _Run:
     def answered(self, result: Any) -> Any:
         """Note what the function returned; return just that."""
         span = self.span
-        if (
-            span is not None
-            and span.is_recording()
-            and self._ground.content
-            and self._settings.get("capture_response", True)
-        ):
+        if span is not None and span.is_recording() and self._content and self._settings.get("capture_response", True):
             try:
                 span.set_attribute(_returns(self._kind), plain.to_json(result))
                 shot = getattr(result, "screenshot", None)
                 if isinstance(shot, str):
                     span.set_attribute(names.EVENT_SCREENSHOT, plain.text(shot))
             except Exception as error:
-                self._ground.faults.note("decorators.answered", error)
+                self.faults.note("decorators.answered", error)
         return result
 
     @guard("decorators", nullcontext)
@@ -319,10 +319,10 @@ class _Run:
                 name = error_type(error)
                 self.span.set_attribute(names.ERROR_TYPE, name)
                 self.span.record_exception(error)
-                told = plain.described(error)[:2_000] if self._ground.content else name
+                told = plain.described(error)[:2_000] if self._content else name
                 self.span.set_status(Status(StatusCode.ERROR, told))
         except Exception as fault:
-            self._ground.faults.note("decorators.fail", fault)
+            self.faults.note("decorators.fail", fault)
 
     def end(self) -> None:
         """The function is over."""
@@ -331,7 +331,7 @@ class _Run:
             if span is not None:
                 span.end()
         except Exception as fault:
-            self._ground.faults.note("decorators.end", fault)
+            self.faults.note("decorators.end", fault)
         if self.session is not None and self.session.is_running:
             self.session.end_session(names.SUCCESS)
 
