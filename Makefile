@@ -53,7 +53,8 @@ bench: $(VENV)/test.done   ## what a call costs beside the bare client, measured
 	@$(BIN)/python benchmarks/calls.py
 
 audit: $(VENV)/audit.done  ## known vulnerabilities of what is depended upon
-	@$(BIN)/pip-audit --strict --progress-spinner off --skip-editable
+	@mkdir -p build && $(PIP) freeze --exclude-editable >build/depended-upon.txt
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement build/depended-upon.txt
 
 soak: $(VENV)/test.done    ## load with kills, ten minutes for each fault, memory, and every fault there is
 	@$(BIN)/python scripts/soak $(ARGS)

@@ -84,7 +84,7 @@ class Configuration:
     """Whether a line for each session is printed to stderr when the process ends."""
     capture_content: bool | None = None
     """Whether messages are captured. None: where they stay on this machine."""
-    redact: Any = None
+    redact: Any = field(default=None, repr=False)
     """What is taken out of spans: `(name, value) -> value`, a compiled pattern, the name of a key, or several of these.
 
     Whatever has the shape of a secret is taken out in any case, unless this is False.

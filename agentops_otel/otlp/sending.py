@@ -170,7 +170,7 @@ class Sending:
             for drained in drains:
                 drained.set()
             if not self._drains:
-                self._wanted.wait(self._rest())
+                self._wanted.wait(self._guarded(self._rest, otherwise=_FIRST_PAUSE))
         self._guarded(self._transport.close)
 
     def _rest(self) -> float | None:
@@ -179,14 +179,15 @@ class Sending:
         due += [max(self._beat_at, self._not_before)] if self._open else []
         return max(0.01, min(due) - time.monotonic()) if due else None
 
-    def _guarded(self, step: Callable[..., Any], *arguments: Any) -> None:
+    def _guarded(self, step: Callable[..., Any], *arguments: Any, otherwise: Any = None) -> Any:
         try:
-            step(*arguments)
+            return step(*arguments)
         except Exception as error:
             self._faults["otlp.sending"] += 1
             if not isinstance(error, SpoolError):
                 logger.debug("fault in sending: %r", error, exc_info=error)
             self._pause(_FIRST_PAUSE)
+            return otherwise
 
     def _look_around(self) -> None:
         """Give up what is too old, and take over what processes left that have ended."""

@@ -56,6 +56,7 @@ def test_11_a_disk_that_cannot_be_written_harms_nobody(collector, run_program, t
     outcome.check_counts()
     assert "Traceback" not in outcome.err
     assert not (tmp_path / "target").exists()
+    assert outcome.err.count("kept in memory, for nothing can be kept on disk") == 1
     if up:
         assert outcome.told["delivered"] == SPANS == len(collector.ids)
         assert "span" not in outcome.err.replace("Sent", "")

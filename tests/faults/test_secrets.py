@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from collector import Collector
+from server.asking import asker
 
 from agentops_otel.demo import bodies
 from agentops_otel.demo.provider import Answer, Provider
+from agentops_otel.server.app import make_app
+from agentops_otel.store import open_store
 
 CANARIES = {
     "the key of the provider": "sk-canary-0000000001",
@@ -26,6 +33,9 @@ CANARIES = {
     "a header of the endpoint": "canary-0000000011",
     "a local variable": "canary-0000000012",
 }
+
+TOLD = ("/v2/sessions", "/v2/sessions/{}/stats", "/v2/sessions/{}/export", "/", "/s/{}", "/openapi.json")
+"""Addresses that tell of sessions."""
 
 PROGRAM = """
 import logging, os
@@ -108,6 +118,8 @@ def test_30_no_secret_goes_anywhere(begin_program, tmp_path, where, content, up)
         places = {**kept, "stderr": err.encode(), **{f"request {i}": raw for i, raw in enumerate(collector.raw)}}
         places["stdout"] = out.replace(CANARIES["printed text"], "").encode()
         places |= inflated(tmp_path)
+        if where == "store":
+            places |= shown(tmp_path / "sessions.db")
         words = {
             name: secret.rpartition("://me:")[2].partition("@")[0].removeprefix("Bearer ")
             for name, secret in CANARIES.items()
@@ -116,6 +128,28 @@ def test_30_no_secret_goes_anywhere(begin_program, tmp_path, where, content, up)
             (name, place) for name, word in words.items() for place, held in places.items() if word.encode() in held
         ]
         assert not found
+
+
+def shown(path):
+    """What is told of the only session in a store: by the server, in its page, and by the commands."""
+    told = {}
+    with contextlib.closing(open_store(path)) as store:
+        (row,) = store.sessions()
+        ask = asker(make_app(store))
+        key = {"X-Agentops-Api-Key": CANARIES["our own key"]}
+        for target in TOLD:
+            answer = asyncio.run(ask("GET", target.format(row.session_id), headers=key))
+            assert answer.status_code == 200, target
+            told[target] = answer.content + str(answer.headers).encode()
+        guarded = asker(make_app(store, (CANARIES["our own key"],)))
+        refused = asyncio.run(guarded("GET", TOLD[0], headers={"X-Agentops-Api-Key": CANARIES["our own key"] + "0"}))
+        assert refused.status_code == 401
+        told["a refusal"] = refused.content
+    for command in ("show", "export"):
+        line = [sys.executable, "-m", "agentops_otel", "sessions", command, row.session_id, "--store", str(path)]
+        told[command] = subprocess.run(line, capture_output=True, check=True, timeout=60).stdout
+    assert all(told.values())
+    return told
 
 
 def inflated(tmp_path):
@@ -127,3 +161,31 @@ def inflated(tmp_path):
         rows = connection.execute("SELECT body FROM batches").fetchall()
     connection.close()
     return {f"batch {number}": gzip.decompress(body) for number, (body,) in enumerate(rows)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "api_key='{}'",
+        "api_key='01234567-89ab-4def-8123-456789abcdef', endpoint='http://me:{}@127.0.0.1:9'",
+        "endpoint='ftp://me:{}@127.0.0.1'",
+        "endpoint='http://me:{}@127.0.0.1:port'",
+        "redact='{}('",
+    ],
+)
+def test_30_no_secret_is_in_what_is_said_of_settings_that_are_wrong(begin_program, settings):
+    """Warnings, tracebacks and reprs: what cannot be used is told without what is secret in it."""
+    told = settings.format(CANARIES["a password of the endpoint"])
+    process = begin_program(
+        f"""
+import traceback
+try:
+    agentops.init({told}, log_level="DEBUG")
+except Exception:
+    traceback.print_exc(limit=0)
+print(default.config, agentops.doctor(), default.pipeline and default.pipeline.delivery.receivers)
+"""
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert CANARIES["a password of the endpoint"] not in out + err

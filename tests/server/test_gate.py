@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 
 import pytest
@@ -52,6 +53,28 @@ async def test_keys(store, method, path, given, status):
     if status == 401:
         assert "an accepted key is needed in the header X-Agentops-Api-Key" in answer.text
         assert KEY[1:] not in answer.text
+
+
+@pytest.mark.parametrize("given", [KEY, OTHER_KEY, UNKNOWN, KEY[:-1] + "0", "x", "é", ""])
+def test_35_each_key_is_compared_in_a_time_that_tells_nothing(monkeypatch, given):
+    """Counted, for a difference of nanoseconds is not to be seen on a busy machine: digests, all of them, whole."""
+    compared = []
+
+    def compare(one, other):
+        compared.append((len(one), len(other)))
+        return hmac_compare(one, other)
+
+    hmac_compare = hmac.compare_digest
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    keys = Keys((KEY, OTHER_KEY))
+    if given in (KEY, OTHER_KEY):
+        assert keys.admit(given)
+    else:
+        with pytest.raises(IntakeError):
+            keys.admit(given)
+    assert len(compared) == 2
+    assert len(set(compared)) == 1
+    assert len(set(compared[0])) == 1
 
 
 async def test_who_has_no_key_does_not_learn_what_is_there(store):
