@@ -271,7 +271,8 @@ def test_07_killed_during_an_outage(collector, begin_program, run_program):
         f"""
 begin(endpoint={collector.url!r})
 work(19, 0)
-agentops.flush(1)
+while sum(waiting for waiting, _ in default.pipeline.delivery._later()) < 20:  # on disk
+    time.sleep(0.01)
 print("ready", flush=True)
 time.sleep(60)
 """

@@ -40,15 +40,15 @@ ROWS = {
         "Indeterminate",
         UNSAID.format(0),
     ),
-    "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(5)", -2, "Indeterminate", "Signal SIGINT"),
+    "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -2, "Indeterminate", "Signal SIGINT"),
     "SIGTERM": (
-        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
         -15,
         "Indeterminate",
         "Signal SIGTERM",
     ),
     "SIGTERM handled by the program": (
-        "signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
+        "signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
         7,
         "Indeterminate",
         UNSAID.format(7),
@@ -129,7 +129,7 @@ def test_sigterm_while_a_session_is_silent(tmp_path):
     process = start(BEGIN.format(kind="x", more=0) + "print(1, flush=True); time.sleep(60)", tmp_path)
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=120)
     assert process.returncode == -signal.SIGTERM
     ((row, _),) = stored(tmp_path)
     assert row.end_state_reason == "Signal SIGTERM"
