@@ -124,8 +124,7 @@ class Client:
             self.registry.uninstrument()
             self._set_up(config)
         wanted = config.auto_start_session and (inherited is None or self.session(inherited) is not None)
-        assert self.pipeline is not None  # noqa: S101 - _set_up made it
-        assert self._ground is not None  # noqa: S101
+        assert self.pipeline is not None and self._ground is not None  # noqa: PT018, S101 - _set_up made them
         for session in self.sessions:
             pipeline.move(session, former, self.pipeline, self._ground, config)
             if not wanted and session.books.tally.end_time is None:
@@ -209,8 +208,7 @@ class Client:
         """A new session that is not current anywhere yet; `environ` tells the span that an inherited one is below."""
         ground = self._ready()
         chosen = config or self.config
-        if name is not None:
-            chosen = replace(chosen, trace_name=name)
+        chosen = chosen if name is None else replace(chosen, trace_name=name)
         parent = inheritance.parent_told_by(environ, trace_id_of(inherited)) if inherited else None
         session = Session(ground, chosen, self._tags(chosen.default_tags, tags), inherited, parent)
         self._sessions[session.session_id] = session
@@ -357,8 +355,7 @@ class Client:
     def _exit(self) -> None:
         try:
             self._end_all(*self.endings.at_exit())
-            built = self.pipeline
-            if built is None:
+            if (built := self.pipeline) is None:
                 return
             built.delivery.close(self.config.max_wait_time / 1000)
             missed = self.config.log_summary and built.processor.outside
