@@ -56,10 +56,6 @@ class _Body(Watch):
         elif self._size > _BODY_LIMIT:
             self._pieces = None
 
-    def begun(self, chunk: bytes) -> None:
-        """Take bytes; the next are no chunk either, so there is nothing that they could be folded into at once."""
-        self.passed(chunk)
-
     def _event(self, event: bytes) -> None:
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
         if data and data != b"[DONE]":

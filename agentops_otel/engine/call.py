@@ -300,7 +300,7 @@ def _named(operation: Operation, request: Request) -> str:
         return operation.name
     model = request.model
     subject = model if isinstance(model, str) and model else request.subject
-    return operation.name if subject is None else f"{operation.name} {plain.text(subject)}"
+    return f"{operation.name} {plain.text(subject)}" if isinstance(subject, str) and subject else operation.name
 
 
 def _clock(moment: float) -> int:
