@@ -340,9 +340,9 @@ class Client:
         return built is None or built.delivery.close(self.config.max_wait_time / 1000)
 
     def _end_all(self, end_state: str, reason: str) -> None:
-        if self._recorder is not None:
-            for stream in list(self._recorder.open_streams):
-                stream.closed()
+        if self._recorder is not None and self.pipeline is not None:
+            self._recorder.close()
+            self.pipeline.processor.abandon()
         for session in self.sessions:
             if session.is_running:
                 session.end_session(end_state, reason)

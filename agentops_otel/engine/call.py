@@ -115,6 +115,11 @@ class Recorder:
             span = start_call(name, *place, operation.span_kind, attributes, start)
         return Call(self, span, sent, request, started) if span.is_recording() else None
 
+    def close(self) -> None:
+        """The program ends: what is still read ends with what was read of it, then what was to be told of when over."""
+        for item in sorted(self.open_streams, key=lambda item: isinstance(item, Call)):
+            item.closed()
+
     def guarded(self, place: str, default: Callable[[], Any], function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function says, or `default()` where it fails: a fault of ours is never the user's."""
         return self.faults.guarded("engine." + place, default, function, *arguments)
@@ -226,7 +231,7 @@ class Call:
                 response.finish_reasons = reasons or (["error"] if billed else None)
         attributes = write_response(response, fetched=operation.name == names.FETCH_RESPONSE)
         if left:
-            attributes[names.STREAM_OUTCOME] = "abandoned"
+            attributes[names.STREAM_OUTCOME] = names.ABANDONED
         if billed and response.usage is None:
             attributes[names.USAGE_MISSING] = True
         if self.first_chunk is not None:

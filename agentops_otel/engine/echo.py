@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Echo(Call):
     """Its span begins when all is over, at the time and place where the call began; there may never be one."""
 
-    __slots__ = ("_run",)
+    __slots__ = ("__weakref__", "_run")
 
     def __init__(self, recorder: Recorder, sent: Sent) -> None:
         run = Run(around(), sent)
@@ -28,6 +28,7 @@ class Echo(Call):
         self.started, self.ended, self.first_chunk = run.started, None, None
         self.context = otel_context.set_value(RUN_KEY, run)
         self._ticket = [True]
+        recorder.open_streams.add(self)
 
     @guard("engine")
     def finish(self, answer: Any, *, complete: bool = True) -> None:
@@ -44,6 +45,10 @@ class Echo(Call):
             call = self._told()
             if call is not None:
                 call.fail(error, answer)
+
+    def closed(self) -> None:
+        """The program ends, and this has not."""
+        self.finish(None, complete=False)
 
     def _asked_for(self, answer: Any) -> bool:
         assert self.operation.echo is not None  # noqa: S101 - that is how it became an echo

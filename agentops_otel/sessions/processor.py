@@ -19,6 +19,7 @@ from agentops_otel.accounting.tally import Tally, is_model_call
 from agentops_otel.conventions import names
 from agentops_otel.sessions.doubles import OURS, Doubles
 from agentops_otel.sessions.spans import OwnSpan
+from agentops_otel.sessions.underway import UnderWay, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -97,6 +98,7 @@ class SessionProcessor(SpanProcessor):
         self._counting = threading.RLock()
         self._dropping = threading.Lock()
         self._doubles = Doubles()
+        self._under_way = UnderWay()
         self._content = True
         self._born = 0
         self._counts_at_once = False
@@ -110,6 +112,7 @@ class SessionProcessor(SpanProcessor):
         self._counted.clear()
         self.dropped_by.clear()
         self.outside.clear()
+        self._under_way.forget()
         self._settled = self._held = 0
         self._born = time.time_ns()
         for books in self._open.values():
@@ -156,6 +159,7 @@ class SessionProcessor(SpanProcessor):
             attributes = span.attributes or {}
             if books is not None:
                 span.set_attribute(names.SESSION_ID, books.session_id)
+                self._under_way.started(span)
                 context = otel_context.get_current() if parent_context is None else parent_context
                 agent: Any = context.get(AGENT_KEY)
                 if agent is not None and names.AGENT_NAME not in attributes:
@@ -199,26 +203,39 @@ class SessionProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan | OwnSpan) -> None:
         """Queue a span that ended; nothing else happens on this thread."""
         try:
-            attributes = span.attributes
-            if self._doubles.ended(span):
-                return
-            if not (self._everything or (attributes and names.SESSION_ID in attributes)):
-                self._left_out(span)
-                return
-            if type(span) is not OwnSpan and not _is_sampled(span.context):
-                return
-            if self._born and (span.start_time or 0) < self._born:
-                return  # begun before this process was forked: the parent ends it
-            is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
-            if len(self._queue) + len(self._counted) >= self._limit and not is_root:
-                self._drop("the queue is full")
-                return
-            self._queue.append(self._within(span, attributes))
-            self.wake()
-            if self._counts_at_once and self.prices.loaded:
-                self.settle(wait=False)
+            is_told = self._under_way.ended(span)
+            if not self._doubles.ended(span) and not is_told:
+                self._keep(span, None)
         except Exception as error:
             self.faults.note("processor.on_end", error)
+
+    def abandon(self) -> None:
+        """The process ends: tell of the spans that are under way; of those of others, too, which nobody will end."""
+        for span in self._under_way.leave():
+            try:
+                if not self._doubles.ended(span):
+                    self._keep(span, left(span))
+            except Exception as error:
+                self.faults.note("processor.abandon", error)
+
+    def _keep(self, span: ReadableSpan | OwnSpan, record: SpanRecord | None) -> None:
+        """Queue a span, or what is known of it, if it is one of a session's."""
+        attributes = span.attributes
+        if not (self._everything or (attributes and names.SESSION_ID in attributes)):
+            self._left_out(span)
+            return
+        if type(span) is not OwnSpan and not _is_sampled(span.context):
+            return
+        if self._born and (span.start_time or 0) < self._born:
+            return  # begun before this process was forked: the parent ends it
+        is_root = attributes is not None and attributes.get(names.SPAN_KIND) == names.KIND_SESSION
+        if len(self._queue) + len(self._counted) >= self._limit and not is_root:
+            self._drop("the queue is full")
+            return
+        self._queue.append(self._within(span if record is None else record, attributes))
+        self.wake()
+        if self._counts_at_once and self.prices.loaded:
+            self.settle(wait=False)
 
     def _left_out(self, span: ReadableSpan | OwnSpan) -> None:
         """Count a model call of ours that is in no session: whoever looks for it is told why."""
@@ -228,7 +245,7 @@ class SessionProcessor(SpanProcessor):
                 self.outside[NONE_CURRENT if self._open else NONE_OPEN] += 1
 
     def _within(
-        self, span: ReadableSpan | OwnSpan, attributes: Mapping[str, Any] | None
+        self, span: ReadableSpan | OwnSpan | SpanRecord, attributes: Mapping[str, Any] | None
     ) -> tuple[ReadableSpan | OwnSpan | SpanRecord, int]:
         """The span and about how many bytes its texts have; without its messages where too many bytes wait."""
         if type(span) is OwnSpan and not self._content:
