@@ -204,7 +204,7 @@ TABLE = {
         "test_a_call_that_the_client_tries_again_is_one",
         "test_a_tool_that_fails",
         "test_a_fault_of_ours_is_not_the_agents",
-        "test_a_run_that_is_left_open_leaves_the_session_whole",
+        "test_a_run_that_never_ends_leaves_the_session_whole",
         "test_a_run_that_is_cancelled",
         "test_a_tool_may_return_anything",
         "test_beside_another_instrumentation_each_call_counts_once",

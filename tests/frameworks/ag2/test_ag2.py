@@ -359,7 +359,9 @@ async def test_a_run_that_never_ends_leaves_the_session_whole(watched):
     watched.client._end_all("Indeterminate", "the program ended")
     assert tree(watched.all) == snapshot("""\
 session Indeterminate
-chat usage missing\
+  invoke_agent endless abandoned
+    chat usage missing
+    execute_tool wait abandoned\
 """)
     never.set()
     assert (await task).body == "x"

@@ -248,8 +248,10 @@ async def test_a_run_that_never_ends_leaves_the_session_whole(watched, lm):
         watched.client._end_all("Indeterminate", "the program ended")
         assert tree(watched.all) == snapshot("""\
 session Indeterminate $0.00035
-task Predict
-  chat gpt-4o 100->10 tokens $0.00035\
+  invoke_agent ReAct abandoned
+    task Predict
+      chat gpt-4o 100->10 tokens $0.00035
+    execute_tool slow abandoned\
 """)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

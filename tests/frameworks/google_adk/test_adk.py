@@ -359,7 +359,13 @@ async def test_a_run_that_never_ends_leaves_a_whole_session(make_watched, answer
     runner, told = await runner_of(guide(answering(answered("", CALLS))))
     events = runner.run_async(new_message=asked("x"), **told)
     await anext(events)
-    watched.session.end_session("Success")
+    watched.client._end_all("Indeterminate", "the program ended")
+    assert tree(watched.all) == snapshot("""\
+session Indeterminate $0.000055
+  invoke_workflow guide abandoned
+    invoke_agent guide abandoned
+      generate_content gemini-2.5-flash 100->10 tokens $0.000055\
+""")
     assert totals(watched.session) == (1, 100, 10)
     await events.aclose()
 

@@ -278,14 +278,17 @@ invoke_agent guide
 """)
 
 
-async def test_a_run_that_is_left_open_leaves_the_session_whole(watched, chat_of):
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched, chat_of):
     model = await chat_of(completion("", ROME), completion())
     agent = Agent(model, name="guide", tools=[get_weather])
     steps = agent.iter("x")
     run = await steps.__aenter__()
     await anext(run)
-    watched.session.end_session("Success")
-    assert tree(watched.all) == snapshot("session Success $0.00")
+    watched.client._end_all("Indeterminate", "the program ended")
+    assert tree(watched.all) == snapshot("""\
+session Indeterminate $0.00
+  invoke_agent guide abandoned\
+""")
     await steps.__aexit__(None, None, None)
 
 

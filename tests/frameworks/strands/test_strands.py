@@ -291,10 +291,12 @@ async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering
 
     task = asyncio.create_task(guide(answering(streamed("", ("slow", ROME))), tools=[slow]).invoke_async("x"))
     await running.wait()
-    watched.session.end_session("Success")
+    watched.client._end_all("Indeterminate", "the program ended")
     assert tree(watched.all) == snapshot("""\
-session Success $0.00035
-chat gpt-4o 100->10 tokens $0.00035\
+session Indeterminate $0.00035
+  invoke_agent guide abandoned
+    chat gpt-4o 100->10 tokens $0.00035
+    execute_tool slow abandoned\
 """)
     assert totals(watched.session) == (1, 100, 10)
     task.cancel()
