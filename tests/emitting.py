@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+import pytest
 from conftest import Watched
 from opentelemetry import trace
 from opentelemetry.util._once import Once
@@ -20,3 +21,14 @@ def emitting(monkeypatch, *proxies, **settings):
         made = Watched(isolated=False, **settings)
         yield made
         made.close()
+
+
+def making(*proxies):
+    """The fixture `make_watched` for the tests of a framework with these tracers: `make_watched(capture_content=False)`."""
+
+    @pytest.fixture
+    def make_watched(monkeypatch):
+        with ExitStack() as opened:
+            yield lambda **settings: opened.enter_context(emitting(monkeypatch, *proxies, **settings))
+
+    return make_watched

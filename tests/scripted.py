@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from agentops_otel.demo import bodies, streams
@@ -27,3 +28,16 @@ def streamed(text: str = "done", *calls: tuple[str, dict[str, Any]]) -> Answer:
 def refusal(status: int = 401) -> Answer:
     """An answer of OpenAI's that it gives none; clients do not try again."""
     return Answer.json({"error": {"message": "no"}}, status=status, headers={"x-should-retry": "false"})
+
+
+def waiting() -> tuple[Any, asyncio.Event]:
+    """A tool that does not end, and the event that tells when it has begun."""
+    begun = asyncio.Event()
+
+    async def wait() -> str:
+        """Wait."""
+        begun.set()
+        await asyncio.sleep(60)
+        return "over"
+
+    return wait, begun

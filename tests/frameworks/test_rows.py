@@ -66,6 +66,19 @@ TABLE = {
         "test_a_tool_may_return_anything",
         "test_beside_another_instrumentation_each_call_counts_once",
     ),
+    "autogen": (
+        "test_a_chat_with_a_tool",
+        "test_a_chat_with_a_tool",
+        "test_tools_in_parallel",
+        "test_an_agent_that_asks_an_agent",
+        "test_a_call_that_the_client_tries_again_is_one",
+        "test_a_tool_that_fails",
+        "test_a_fault_in_reading_is_ours_alone",
+        "test_a_run_that_never_ends_leaves_the_session_whole",
+        "test_a_run_that_is_cancelled",
+        "test_a_tool_may_return_anything",
+        "test_beside_others_each_call_counts_once",
+    ),
     "autogen_agentchat": (
         "test_tools_in_parallel",
         "test_tools_in_parallel",
@@ -258,7 +271,6 @@ NOT_REPLAYED = {
     "openai/test-agent-with-tool-calls-324b91e8": "Microsoft's Agent Framework, of which nothing is told but its calls",
     "openai/test-litellm-provider-085dfca4": ITS_CLIENTS,
     "openai/tests-llmobs-test-llmobs-ragas-evaluators-test-ragas-faithfu-02c68bc0": ITS_CLIENTS,
-    "xai/test-xai-image-url-tool-response-xai-50b8d39e": "one question by gRPC, which tests/libraries has with xAI's client",
 }
 """Recordings of several steps that no framework is given again, and why."""
 

@@ -226,7 +226,8 @@ def test_a_tool_may_return_anything(watched, answering):
     watched.client.registry.instrument(watched.client.recorder)
 
 
-async def test_a_run_that_never_ends_leaves_the_session_whole(watched):
+def endless():
+    """A flow that does not end, and the event that tells when it waits."""
     started = asyncio.Event()
 
     class Endless(Flow):
@@ -235,7 +236,12 @@ async def test_a_run_that_never_ends_leaves_the_session_whole(watched):
             started.set()
             await asyncio.sleep(30)
 
-    task = asyncio.ensure_future(Endless().kickoff_async())
+    return Endless(), started
+
+
+async def test_a_run_that_never_ends_leaves_the_session_whole(watched):
+    flow, started = endless()
+    task = asyncio.ensure_future(flow.kickoff_async())
     await started.wait()
     watched.client._end_all("Indeterminate", "the program ended")
     assert tree(watched.all) == snapshot("""\
@@ -341,15 +347,8 @@ invoke_workflow Broken ERROR LookupError
 
 
 async def test_a_flow_that_is_cancelled(watched):
-    started = asyncio.Event()
-
-    class Slow(Flow):
-        @start()
-        async def wait(self):
-            started.set()
-            await asyncio.sleep(30)
-
-    task = asyncio.ensure_future(Slow().kickoff_async())
+    flow, started = endless()
+    task = asyncio.ensure_future(flow.kickoff_async())
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -358,7 +357,7 @@ async def test_a_flow_that_is_cancelled(watched):
     watched.client._end_all("Indeterminate", "the program ended")
     assert tree(watched.all) == snapshot("""\
 session Indeterminate $0.00
-  invoke_workflow Slow abandoned
+  invoke_workflow Endless abandoned
     task wait abandoned\
 """)
     assert left == snapshot(2)

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from programs import run as run_program
 from programs import stored
 from recorded import totals
-from scripted import completion, refusal, streamed
+from scripted import completion, refusal, streamed, waiting
 from trees import tree as told_tree
 
 from agentops_otel import ToolEvent
@@ -181,15 +181,9 @@ async def test_a_call_that_dspy_tries_again(watched, lm):
 
 
 async def test_a_run_that_is_cancelled(watched, lm):
-    started = asyncio.Event()
-
-    async def slow(city: str) -> str:
-        """Slow."""
-        started.set()
-        await asyncio.sleep(30)
-
-    with dspy.context(lm=lm(step("slow", city="Rome"))):
-        task = asyncio.ensure_future(dspy.ReAct("question -> answer", tools=[slow]).acall(question="x"))
+    wait, started = waiting()
+    with dspy.context(lm=lm(step("wait"))):
+        task = asyncio.ensure_future(dspy.ReAct("question -> answer", tools=[wait]).acall(question="x"))
         await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -199,7 +193,7 @@ async def test_a_run_that_is_cancelled(watched, lm):
             "invoke_agent ReAct",
             "  task Predict",
             "    chat gpt-4o 100->10 tokens $0.00035",
-            "  execute_tool slow",
+            "  execute_tool wait",
         ]
     )
 
@@ -235,15 +229,9 @@ invoke_workflow Predict
 
 
 async def test_a_run_that_never_ends_leaves_the_session_whole(watched, lm):
-    started = asyncio.Event()
-
-    async def slow(city: str) -> str:
-        """Slow."""
-        started.set()
-        await asyncio.sleep(30)
-
-    with dspy.context(lm=lm(step("slow", city="Rome"))):
-        task = asyncio.ensure_future(dspy.ReAct("question -> answer", tools=[slow]).acall(question="x"))
+    wait, started = waiting()
+    with dspy.context(lm=lm(step("wait"))):
+        task = asyncio.ensure_future(dspy.ReAct("question -> answer", tools=[wait]).acall(question="x"))
         await started.wait()
         watched.client._end_all("Indeterminate", "the program ended")
         assert tree(watched.all) == snapshot("""\
@@ -251,7 +239,7 @@ session Indeterminate $0.00035
   invoke_agent ReAct abandoned
     task Predict
       chat gpt-4o 100->10 tokens $0.00035
-    execute_tool slow abandoned\
+    execute_tool wait abandoned\
 """)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

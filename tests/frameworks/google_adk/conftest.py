@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from emitting import emitting
+from emitting import making
 from google import genai
 from google.adk.models import Gemini
 from google.adk.telemetry import tracer
 
 from agentops_otel.demo.provider import Provider
 
-
-@pytest.fixture
-def make_watched(monkeypatch):
-    opened = []
-
-    def make(**settings):
-        opened.append(emitting(monkeypatch, tracer, **settings))
-        return opened[-1].__enter__()
-
-    yield make
-    for context in reversed(opened):
-        context.__exit__(None, None, None)
+make_watched = making(tracer)
 
 
 @pytest.fixture

@@ -450,50 +450,35 @@ OURS = "import agentops_otel as agentops\nagentops.init()"
 OTHER = "from openinference.instrumentation.google_adk import GoogleADKInstrumentor as Other\nOther().instrument()"
 
 
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        pytest.param(
-            {"first": OURS, "second": ""},
-            snapshot("""\
+BESIDE_THEIRS = """\
+invocation [app]
+  invoke_workflow guide
+    agent_run [guide]
+      generate_content gemini-2.5-flash 100->10 tokens $0.000055
+      execute_tool weather
+      generate_content gemini-2.5-flash 100->10 tokens $0.000055\
+"""
+ALONE = """\
 invoke_workflow guide
   invoke_agent guide
     generate_content gemini-2.5-flash 100->10 tokens $0.000055
     execute_tool weather
     generate_content gemini-2.5-flash 100->10 tokens $0.000055\
-"""),
-            id="alone",
-        ),
-        pytest.param(
-            {"first": OTHER, "second": OURS},
-            snapshot("""\
-invocation [app]
-  invoke_workflow guide
-    agent_run [guide]
-      generate_content gemini-2.5-flash 100->10 tokens $0.000055
-      execute_tool weather
-      generate_content gemini-2.5-flash 100->10 tokens $0.000055\
-"""),
-            id="openinference first",
-        ),
-        pytest.param(
-            {"first": OURS, "second": OTHER},
-            snapshot("""\
-invocation [app]
-  invoke_workflow guide
-    agent_run [guide]
-      generate_content gemini-2.5-flash 100->10 tokens $0.000055
-      execute_tool weather
-      generate_content gemini-2.5-flash 100->10 tokens $0.000055\
-"""),
-            id="openinference second",
-        ),
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(OURS, "", ALONE, id="alone"),
+        pytest.param(OTHER, OURS, BESIDE_THEIRS, id="openinference first"),
+        pytest.param(OURS, OTHER, BESIDE_THEIRS, id="openinference second"),
     ],
 )
-def test_a_whole_program_counts_each_call_once(tmp_path, lines, expected):
+def test_a_whole_program_counts_each_call_once(tmp_path, first, second, expected):
     with Provider([answered("", CALLS), answered()]) as provider:
         where = {"GOOGLE_GEMINI_BASE_URL": provider.url, "GOOGLE_API_KEY": "x"}
-        process = start_program(PROGRAM.format(**lines), tmp_path, **where)
+        process = start_program(PROGRAM.format(first=first, second=second), tmp_path, **where)
         _, err = process.communicate(timeout=300)  # ADK is slow to import
         assert process.returncode == 0, err
     ((row, spans),) = stored(tmp_path)

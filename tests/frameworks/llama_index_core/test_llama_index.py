@@ -20,6 +20,7 @@ from opentelemetry import trace
 from programs import run as run_program
 from programs import stored
 from recorded import totals
+from scripted import waiting
 from trees import tree
 
 from agentops_otel import ToolEvent
@@ -229,13 +230,7 @@ async def test_a_tool_may_return_anything(watched, answering):
 
 
 async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering):
-    started = asyncio.Event()
-
-    async def wait() -> str:
-        """Wait."""
-        started.set()
-        await asyncio.sleep(30)
-
+    wait, started = waiting()
     model = answering(completion("", ("wait", {})))
     agents = [FunctionAgent(name="endless", description="x", tools=[wait], llm=model, streaming=False)]
     running = AgentWorkflow(agents=agents).run("x")
@@ -289,13 +284,7 @@ invoke_workflow RetrieverQueryEngine
 
 
 async def test_a_run_that_is_cancelled(watched, answering):
-    started = asyncio.Event()
-
-    async def wait() -> str:
-        """Wait."""
-        started.set()
-        await asyncio.sleep(30)
-
+    wait, started = waiting()
     model = answering(completion("", ("wait", {})))
     running = FunctionAgent(name="slow", tools=[wait], llm=model, streaming=False).run("x")
     await started.wait()

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 from conftest import SHARED
 from inline_snapshot import snapshot
 from playing import playing
-from pydantic_ai import Agent, ModelHTTPError, StructuredDict, Tool, ToolOutput, UnexpectedModelBehavior, UsageLimits
+from pydantic_ai import (
+    Agent,
+    ImageUrl,
+    ModelHTTPError,
+    StructuredDict,
+    Tool,
+    ToolOutput,
+    UnexpectedModelBehavior,
+    UsageLimits,
+)
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models import ModelRequestContext, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.models.xai import XaiModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.xai import XaiProvider
 from pydantic_ai.realtime.openai import OpenAIRealtimeModel
 from pydantic_ai.realtime.xai import XaiRealtimeModel
 from recorded import mcp_answers, totals
 from trees import tree
+from xai_sdk import AsyncClient
+from xai_sdk.proto import chat_pb2, chat_pb2_grpc
 
 from agentops_otel.conventions import names
 from agentops_otel.demo.provider import Answer, Provider
@@ -27,6 +42,7 @@ FAILOVER = "anthropic/test-live-fallback-failover-capability-load-and-recovery-7
 BACKGROUND = "openai/test-background-mode-reasoning-vcr-6e1fc926.json"
 COMPACTED = "openai/test-openai-responses-compact-with-auto-previous-response-id-bcd4f4b8.json"
 MCP = "mcp/test-mcptoolset-in-temporal-workflow-30959a84.json"
+BY_GRPC = "xai/test-xai-image-url-tool-response-xai-50b8d39e.json"
 VOICE = "openai/test-text-in-audio-out-turn-96657cb6.json"
 VOICE_OF_XAI = "xai/test-text-tool-round-parity-xai-pinned-124c3f0c.json"
 BY_TESTS_OF_THEIR_OWN = {FAILOVER, BACKGROUND, COMPACTED, MCP}
@@ -201,6 +217,46 @@ invoke_agent agent
     (called,) = [body for body in asked if body["method"] == "tools/call"]
     (span,) = [span for span in watched.spans if span.name.startswith("tools/call")]
     assert called["params"]["_meta"]["traceparent"].split("-")[1:3] == [span.trace_id, span.span_id]
+
+
+class ByGrpc(chat_pb2_grpc.ChatServicer):
+    """Answers what xAI's service did."""
+
+    def __init__(self, recording):
+        told = (item["response_sample"]["raw"]["base64"] for item in recording["messages"])
+        self.answers = [chat_pb2.GetChatCompletionResponse.FromString(base64.b64decode(item)) for item in told]
+
+    def GetCompletion(self, request, context):
+        return self.answers.pop(0)
+
+
+async def test_a_tool_that_returns_a_picture_by_grpc(watched):
+    recording = json.loads((SHARED / "recordings" / BY_GRPC).read_text())
+    used = [item["response_sample"]["json"]["usage"] for item in recording["messages"]]
+    service, server = ByGrpc(recording), grpc.server(ThreadPoolExecutor(1))
+    chat_pb2_grpc.add_ChatServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    client = AsyncClient(api_key="x", api_host=f"127.0.0.1:{port}", use_insecure_channel=True)
+    model = XaiModel("grok-4-fast-non-reasoning", provider=XaiProvider(xai_client=client))
+
+    def get_image() -> ImageUrl:
+        """The image."""
+        return ImageUrl("https://t3.ftcdn.net/potato.jpg")
+
+    answer = await Agent(model, name="agent", tools=[get_image]).run("What food is in the image?")
+    await client.close()
+    server.stop(None).wait()
+    assert answer.output == "The image shows a single raw potato."
+    assert not service.answers
+    assert tree(watched.spans) == snapshot("""\
+invoke_agent agent
+  chat grok-4-fast-non-reasoning 356->15 tokens (314 cached) $0.0000316
+  execute_tool get_image
+  chat grok-4-fast-non-reasoning 657->8 tokens (371 cached) $0.00007975\
+""")
+    sums = [sum(item[name] for item in used) for name in ("prompt_tokens", "completion_tokens")]
+    assert totals(watched.session) == (len(used), *sums)
 
 
 class XaiHere(XaiProvider):

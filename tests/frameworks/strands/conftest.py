@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from emitting import emitting
+from emitting import making
 from strands.models.openai import OpenAIModel
 from strands.telemetry import get_tracer
 
 from agentops_otel.demo.provider import Provider
 
-
-@pytest.fixture
-def make_watched(monkeypatch):
-    opened = []
-
-    def make(**settings):
-        opened.append(emitting(monkeypatch, get_tracer().tracer, **settings))
-        return opened[-1].__enter__()
-
-    yield make
-    for context in reversed(opened):
-        context.__exit__(None, None, None)
+make_watched = making(get_tracer().tracer)
 
 
 @pytest.fixture

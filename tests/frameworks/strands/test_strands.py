@@ -11,7 +11,7 @@ from opentelemetry import trace
 from programs import run as run_program
 from programs import stored
 from recorded import totals
-from scripted import refusal, streamed
+from scripted import refusal, streamed, waiting
 from strands import Agent, tool
 from strands.models import Model
 from strands.multiagent import GraphBuilder, Swarm
@@ -263,15 +263,8 @@ def test_a_reader_that_leaves(watched, answering):
 
 
 async def test_a_run_that_is_cancelled(watched, answering):
-    running = asyncio.Event()
-
-    @tool
-    async def slow(city: str) -> str:
-        """Wait."""
-        running.set()
-        await asyncio.sleep(60)
-
-    task = asyncio.create_task(guide(answering(streamed("", ("slow", ROME))), tools=[slow]).invoke_async("x"))
+    wait, running = waiting()
+    task = asyncio.create_task(guide(answering(streamed("", ("wait", {}))), tools=[tool(wait)]).invoke_async("x"))
     await running.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -281,22 +274,15 @@ async def test_a_run_that_is_cancelled(watched, answering):
 
 
 async def test_a_run_that_never_ends_leaves_the_session_whole(watched, answering):
-    running = asyncio.Event()
-
-    @tool
-    async def slow(city: str) -> str:
-        """Wait."""
-        running.set()
-        await asyncio.sleep(60)
-
-    task = asyncio.create_task(guide(answering(streamed("", ("slow", ROME))), tools=[slow]).invoke_async("x"))
+    wait, running = waiting()
+    task = asyncio.create_task(guide(answering(streamed("", ("wait", {}))), tools=[tool(wait)]).invoke_async("x"))
     await running.wait()
     watched.client._end_all("Indeterminate", "the program ended")
     assert tree(watched.all) == snapshot("""\
 session Indeterminate $0.00035
   invoke_agent guide abandoned
     chat gpt-4o 100->10 tokens $0.00035
-    execute_tool slow abandoned\
+    execute_tool wait abandoned\
 """)
     assert totals(watched.session) == (1, 100, 10)
     task.cancel()
