@@ -38,7 +38,7 @@ def start(program: str, tmp_path: Path, provider: Any = None, **env: str) -> sub
 def run(program: str, tmp_path: Path, provider: Any = None, *, code: int = 0, **env: str) -> tuple[str, str]:
     """What the program printed to stdout and stderr; it must end with this code."""
     process = start(program, tmp_path, provider, **env)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     return out, err
 

@@ -40,6 +40,19 @@ TABLE = {
         "test_a_tool_may_return_anything",
         "test_beside_spans_of_ag2s_own_each_call_counts_once",
     ),
+    "agent_framework": (
+        "test_a_tool",
+        "test_a_tool",
+        "test_tools_in_parallel",
+        "test_an_agent_as_a_tool_is_below_the_tool",
+        "test_a_call_that_the_client_tries_again_is_one",
+        "test_a_tool_that_fails",
+        BY_ITS_OWN_WORD,
+        "test_a_run_that_never_ends_leaves_the_session_whole",
+        "test_a_run_that_is_cancelled",
+        "test_a_tool_may_return_anything",
+        "test_a_whole_program_counts_each_call_once",
+    ),
     "agents": (
         "test_a_hand_off_and_a_tool",
         "test_a_tool_that_fails",
@@ -252,6 +265,7 @@ TABLE = {
 """For each framework, in the order of the rows, the name of its test or why it has none."""
 
 FOLDERS = {
+    "agent-framework": "agent_framework",
     "agno": "agno",
     "autogen": "autogen_agentchat",
     "crewai": "crewai",
@@ -268,7 +282,6 @@ NOT_REPLAYED = {
     "azure-openai/test-text-output-modality-returns-text-f6e15409": "Azure's connections are TLS only; tests/libraries"
     " has it with openai's client",
     "google-genai/test-text-tool-round-parity-google-current-663fca51": "Gemini's live API, which is left out",
-    "openai/test-agent-with-tool-calls-324b91e8": "Microsoft's Agent Framework, of which nothing is told but its calls",
     "openai/test-litellm-provider-085dfca4": ITS_CLIENTS,
     "openai/tests-llmobs-test-llmobs-ragas-evaluators-test-ragas-faithfu-02c68bc0": ITS_CLIENTS,
 }
