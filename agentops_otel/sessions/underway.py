@@ -29,16 +29,19 @@ class UnderWay:
     def started(self, span_id: int, span: Span | OwnSpan) -> None:
         """A span has begun."""
         self._spans[span_id] = span
-        while len(self._spans) > _MOST:
+        if len(self._spans) > _MOST:
             self._spans.pop(next(iter(self._spans), 0), None)
 
     def ended(self, span: ReadableSpan | OwnSpan) -> bool:
         """A span has ended; whether it was told of before, as being left."""
-        if span.context is None:
+        if type(span) is OwnSpan:
+            span_id = span.span_id
+        elif span.context is not None:
+            span_id = span.context.span_id
+        else:
             return False
-        span_id = span.context.span_id
         self._spans.pop(span_id, None)
-        return bool(self._told) and span_id in self._told
+        return span_id in self._told
 
     def leave(self) -> list[Span | OwnSpan]:
         """Those that have not ended, the innermost first; they are followed no more."""
