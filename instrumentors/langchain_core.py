@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_TELLING = (__name__, "agentops_otel.engine", "langchain_core.callbacks")
+_TELLING = (__name__, "agentops_otel.", "langchain_core.callbacks")
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
