@@ -51,6 +51,7 @@ class _Watched:
 
     def leave(self) -> None:
         """Give the calling context back what it had, if it still has this."""
+        self.run.leave()  # ended elsewhere, where it is uninstrumented meanwhile
         if self.place is not None and _place.get() is self.place:
             _place.set(self.outer)
 
