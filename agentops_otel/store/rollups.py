@@ -107,6 +107,15 @@ def make(connection: sqlite3.Connection, number: int) -> Made | None:
     return Made(number, changes, summarise(session_id, records, project)) if records else None
 
 
+def empty(connection: sqlite3.Connection, numbers: Iterable[int]) -> list[int]:
+    """Those of these sessions whose every span has been told anew as another session's."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM spans JOIN sessions AS s ON spans.session_id = s.session_id "
+        "AND spans.project_id = s.project_id WHERE s.id = ?)"
+    )
+    return [number for number in numbers if not connection.execute(query, (number,)).fetchone()[0]]
+
+
 def keep(connection: sqlite3.Connection, made: Iterable[Made]) -> None:
     """Keep roll-ups, and the sums of their days, within the caller's transaction.
 

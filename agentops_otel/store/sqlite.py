@@ -258,14 +258,18 @@ class SQLiteStore(TraceReading, PartReading):
         until = math.inf if seconds is None else time.monotonic() + seconds
         stale = self._readers.fetch(f"{rollups.STALE} LIMIT ?", -1 if seconds is None else _MOST_STALE)
         made: list[rollups.Made] = []
+        emptied: list[int] = []
         for place, (number,) in enumerate(stale, 1):
             each = self._made(number)
-            made += [] if each is None else [each]
+            if each is None:
+                emptied.append(number)
+            else:
+                made.append(each)
             is_over = place == len(stale) or time.monotonic() > until
             if is_over or len(made) == _SETTLED_AT_ONCE:
-                if not self._keep(made):
+                if not self._keep(made, emptied):
                     return False
-                made = []
+                made, emptied = [], []
             if is_over:
                 return place == len(stale) and (seconds is None or place < _MOST_STALE)
         return True
@@ -322,14 +326,19 @@ class SQLiteStore(TraceReading, PartReading):
 
         return self._readers.run(read)
 
-    def _keep(self, made: list[rollups.Made]) -> bool:
-        """Roll-ups are kept where that is possible; whoever cannot write makes them again the next time."""
-        if not made:
+    def _keep(self, made: Sequence[rollups.Made], emptied: Sequence[int] = ()) -> bool:
+        """Roll-ups are kept where that is possible, and sessions left out that have no span any more.
+
+        Whoever cannot write makes them again the next time.
+        """
+        if not made and not emptied:
             return True
 
         def write(connection: sqlite3.Connection) -> bool:
             with transaction(connection, "IMMEDIATE"):
                 rollups.keep(connection, made)
+                if emptied:
+                    retention.delete(connection, rollups.empty(connection, emptied))
             return True
 
         with contextlib.suppress(sqlite3.Error, OSError, StoreError):

@@ -118,7 +118,7 @@ KINDS = (RuntimeError, MemoryError, RecursionError)
 
 GUARDS = frozenset({
     # These are nothing but a guard, or the body of a thread: what they call is broken instead of them.
-    "Delivery._guarded", "Delivery._run", "Event.__post_init__", "Recorder.guarded", "Recorder.place", "Sending._guarded", "Sending._run",
+    "Delivery._guarded", "Delivery._run", "Event.__post_init__", "Recorder.guarded", "Call.finish", "Sending._guarded", "Sending._run",
     "SessionProcessor.on_end", "SessionProcessor.on_start", "Watch.passed", "Watch.take", "Watch.along",
     "Instrumentor._asked", "Instrumentor._fail", "Instrumentor._settle", "_begun", "_is_session", "_place", "Decorators._begin",
     "_Run.answered", "_Run.end", "_Run.fail", "_Run.passed", "Inheritance._session", "Session.faults", "Session.parent",

@@ -136,3 +136,15 @@ def test_no_insert_and_no_deletion_reads_all_spans(query, statement):
     values = [1] * (1 if "?1" in statement else statement.count("?"))
     steps = [told for *_, told in query(f"EXPLAIN QUERY PLAN {statement}", *values)]
     assert not [step for step in steps if "SCAN spans" in step]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_session_whose_only_span_is_told_anew_as_anothers_is_gone(tmp_path, at_once):
+    with contextlib.closing(SQLiteStore(tmp_path / "sessions.db", at_once=at_once)) as store:
+        store.insert([tool({names.SESSION_ID: "first"}, trace=OTHER, end=None)])
+        assert store.catch_up()
+        assert [row.session_id for row in store.sessions()] == ["first"]
+        store.insert([tool({names.SESSION_ID: "second"}, trace=OTHER, end=2.5)])
+        assert store.catch_up()
+        assert [row.session_id for row in store.sessions()] == ["second"]
+        assert [each for each, _ in store._fetch(COUNTED)] == ["second"]
