@@ -159,8 +159,7 @@ class SessionProcessor(SpanProcessor):
             attributes = span.attributes or {}
             if books is not None:
                 span.set_attribute(names.SESSION_ID, books.session_id)
-                span_id = span.span_id if type(span) is OwnSpan else span.get_span_context().span_id
-                self._under_way.started(span_id, span)
+                self._under_way.started(span)
                 context = otel_context.get_current() if parent_context is None else parent_context
                 agent: Any = context.get(AGENT_KEY)
                 if agent is not None and names.AGENT_NAME not in attributes:

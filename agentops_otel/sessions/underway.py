@@ -26,9 +26,10 @@ class UnderWay:
         self._spans: dict[int, Span | OwnSpan] = {}
         self._told: set[int] = set()
 
-    def started(self, span_id: int, span: Span | OwnSpan) -> None:
+    def started(self, span: Span | OwnSpan) -> None:
         """A span has begun."""
-        self._spans[span_id] = span
+        # The ids of a span of ours are known before its context is made.
+        self._spans[span.span_id if type(span) is OwnSpan else span.get_span_context().span_id] = span
         if len(self._spans) > _MOST:
             self._spans.pop(next(iter(self._spans), 0), None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from leftovers import pytest_unconfigure  # noqa: F401 - a hook
+
 
 def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:Unclosed <MemoryObject:ResourceWarning")
