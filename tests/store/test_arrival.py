@@ -141,10 +141,10 @@ def test_no_insert_and_no_deletion_reads_all_spans(query, statement):
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_session_whose_only_span_is_told_anew_as_anothers_is_gone(tmp_path, at_once):
     with contextlib.closing(SQLiteStore(tmp_path / "sessions.db", at_once=at_once)) as store:
-        store.insert([tool({names.SESSION_ID: "first"}, trace=OTHER, end=None)])
+        store.insert([span("step", {names.SESSION_ID: "first"}, end=None, span_id="a" * 16)])
         assert store.catch_up()
         assert [row.session_id for row in store.sessions()] == ["first"]
-        store.insert([tool({names.SESSION_ID: "second"}, trace=OTHER, end=2.5)])
+        store.insert([span("step", {names.SESSION_ID: "second"}, end=2.5, span_id="a" * 16)])
         assert store.catch_up()
         assert [row.session_id for row in store.sessions()] == ["second"]
         assert [each for each, _ in store._fetch(COUNTED)] == ["second"]
