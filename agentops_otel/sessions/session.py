@@ -62,7 +62,7 @@ class Session:
         self.inherited = self.shared = inherited_session_id is not None
         """Whether other processes may contribute: then figures are taken from the store."""
         guarded = self.faults.guarded
-        self.session_id = inherited_session_id or guarded("session.id", lambda: str(uuid.uuid4()), new_session_id)
+        self.session_id: str = inherited_session_id or guarded("session.id", lambda: str(uuid.uuid4()), new_session_id)
         self.project_id = config.project_id
         self.init_timestamp = guarded("session.time", str, events.timestamp)
         self.end_timestamp: str | None = None
