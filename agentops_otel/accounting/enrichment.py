@@ -97,8 +97,8 @@ def _first_quote(
 
 def _conditions(attributes: Mapping[str, Any]) -> dict[str, str]:
     tier = attributes.get(names.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(names.SERVICE_TIER)
-    told = {"service_tier": str(tier)} if tier else {}
     listed = attributes.get(names.COST_CONDITIONS)
+    told = {"service_tier": str(tier)} if tier else {}
     if not isinstance(listed, (list, tuple)):
         return told
     return {**dict(str(condition).split("=", 1) for condition in listed if "=" in str(condition)), **told}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -138,7 +139,8 @@ class Prices:
                 self._source = f"genai-prices@{version('genai-prices')}"
                 self._usage = genai_prices.Usage
                 # The data itself is imported with the first look-up, which would be the program's own thread's.
-                genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o-mini", provider_id="openai")
+                with suppress(LookupError):
+                    genai_prices.calc_price(genai_prices.Usage(), "gpt-4o-mini", provider_id="openai")
                 self._calculate = genai_prices.calc_price
 
     def override(self, provider: str | None, model: str) -> Price | None:

@@ -70,10 +70,9 @@ class Part:
             self.cache_read_tokens += usage.cache_read_tokens or 0
             self.cache_write_tokens += usage.cache_write_tokens or 0
             self.reasoning_tokens += usage.reasoning_tokens or 0
-        if cost is not None:
-            self.cost = cost if self.cost is None else self.cost + cost
-        elif billed:
+        if cost is None and billed:
             self.unpriced_calls += 1
+        self.charge(cost)
 
     def charge(self, cost: Decimal | None) -> None:
         """Add a cost in USD, if it is known."""

@@ -94,12 +94,12 @@ class Recorder:
     def begin_at(self, place: Place, sent: Sent, started: float | None = None) -> Call | None:
         """As `begin`, at the place that was found for it."""
         operation = sent.operation
+        request, attributes = Request(), dict[str, Any]()
         try:
             request = operation.request(sent.arguments)
             attributes = write_request(request)
         except Exception as error:
             self.faults.note("engine.request", error)
-            request, attributes = Request(), {}
         _tell_who(operation, sent.server, attributes)
         if self.content and operation.content is not None:
             try:

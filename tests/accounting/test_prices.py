@@ -302,3 +302,20 @@ def test_the_shortcut_is_exact_for_every_model(provider):
     for place in [place for place in MODELS if place[0] == provider]:
         found = PRICES.quote(*place, usage, at=at)
         assert (None if found is None else found.cost) == worked_out(*place, usage, at), place
+
+
+LOADED = """
+import sys
+from agentops_otel.accounting.prices import Prices
+from agentops_otel.conventions.model import Usage
+prices = Prices()
+prices.load()
+before = set(sys.modules)
+assert prices.quote("openai", "gpt-4o-mini", Usage(input_tokens=1, output_tokens=1)) is not None
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_who_asks_for_a_price_imports_nothing_any_more():
+    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
